@@ -1,0 +1,45 @@
+"""Data sets on disk, read into records: one file per data set, one line per data set in `SOURCES`."""
+
+from importlib import import_module
+
+from mammoscope.errors import SourceError, nearest
+from mammoscope.sources.cbis_ddsm import CBIS_DDSM
+from mammoscope.sources.mini_mias import MINI_MIAS
+from mammoscope.sources.rsna import RSNA
+from mammoscope.sources.source import Source, build_index
+from mammoscope.sources.table import Row, read_table
+
+__all__ = ["CBIS_DDSM", "MINI_MIAS", "RSNA", "SOURCES", "Row", "Source", "build_index", "read_table", "source_named"]
+
+SOURCES: dict[str, Source] = {source.name: source for source in (CBIS_DDSM, RSNA, MINI_MIAS)}
+"""The data sets that are built in, by name."""
+
+
+def source_named(text: str) -> Source:
+    """Find a source by its name, or an outside one as `package.module:NAME`.
+
+    Args:
+        text: A key of `SOURCES`, with `-` allowed for `_`; or where a `Source` value can be imported from.
+
+    Raises:
+        SourceError: Neither.
+
+    Example:
+        >>> source_named("rsna").licence
+        'Kaggle competition rules: non-commercial research, no redistribution'
+    """
+    known = text.replace("-", "_")
+    if known in SOURCES:
+        return SOURCES[known]
+    module, colon, name = text.partition(":")
+    if not (module and colon and name):
+        raise SourceError(
+            f"{text!r} is not one of {', '.join(SOURCES)}, nor package.module:NAME{nearest(known, list(SOURCES))}"
+        )
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SourceError(f"{text!r} cannot be imported: {error}. Install the package, or correct the name") from error
+    if not isinstance(found, Source):
+        raise SourceError(f"{text!r} is a {type(found).__name__}, not a mammoscope.sources.Source")
+    return found
