@@ -1,0 +1,203 @@
+"""All metrics of one sample with their patient bootstrap, and the paired difference of two."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from mammoscope.errors import SourceError
+from mammoscope.evaluation.decisions import cells, rates, squared_errors
+from mammoscope.evaluation.ranking import (
+    Counts,
+    average_precision,
+    counted,
+    precision_recall_points,
+    ranked,
+    roc_auc,
+    roc_points,
+)
+from mammoscope.evaluation.resampling import patient_draws, percentile_interval
+from mammoscope.evaluation.samples import Sample
+from mammoscope.evaluation.values import METRICS, Curve, Difference, Estimate, Verdict
+
+GRID = np.linspace(0.0, 1.0, 101)  # abscissae of the bands
+MAX_POINTS = 1500  # of a drawn curve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Measured:
+    """Metrics of one sample: on the rows as they are, and in each replicate; NaN where not defined."""
+
+    sample: Sample
+    values: dict[str, float]
+    replicates: dict[str, Float[np.ndarray, " replicates"]]
+    roc: Curve | None = None
+    precision_recall: Curve | None = None
+
+
+def measure(
+    sample: Sample,
+    *,
+    threshold: float | None = None,
+    replicates: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+    curves: bool = True,
+) -> Measured:
+    """Measure a sample, resampling its patients.
+
+    Args:
+        sample: Labels, scores and patients.
+        threshold: Positive means `score >= threshold`; None leaves the metrics that need one undefined.
+        replicates: Bootstrap replicates.
+        seed: Of the replicates.
+        confidence: Level of the bands of the curves.
+        curves: Whether to draw ROC and precision-recall curves with their bands.
+
+    Returns:
+        Every metric of `METRICS`, and the curves where asked for and where there are two classes.
+    """
+    ranking, linear = ranked(sample), _linear(sample, threshold=threshold)
+    whole = np.ones((sample.patient_count, 1))
+    counts = counted(ranking, weights=whole)
+    values = {name: float(found[0]) for name, found in _metrics(counts, linear @ whole).items()}
+    blocks: list[dict[str, Float[np.ndarray, " columns"]]] = []
+    bands: list[tuple[Float[np.ndarray, " grid"], Float[np.ndarray, " grid"]]] = []
+    for weights in patient_draws(sample.patient_count, replicates=replicates, seed=seed):
+        drawn = counted(ranking, weights=weights)
+        blocks.append(_metrics(drawn, linear @ weights))
+        bands += [_on_grid(drawn, int(c)) for c in np.flatnonzero(curves & ~np.isnan(blocks[-1]["auc"]))]
+    draws = {name: np.concatenate([block[name] for block in blocks] or [np.empty(0)]) for name in METRICS}
+    drawable = curves and not sample.single_class
+    roc, precision_recall = _curves(counts, bands, confidence) if drawable else (None, None)
+    return Measured(sample=sample, values=values, replicates=draws, roc=roc, precision_recall=precision_recall)
+
+
+def estimates(measured: Measured, *, confidence: float = 0.95) -> dict[str, Estimate]:
+    """Put values and replicates together to numbers with intervals."""
+    return {name: _estimate(measured, name, confidence=confidence) for name in METRICS}
+
+
+def auc_difference(first: Measured, second: Measured, *, confidence: float = 0.95) -> Difference:
+    """AUC of the first minus AUC of the second, replicate by replicate.
+
+    Args:
+        first: Measured with the same seed and replicates as the second.
+        second: On the same rows of the same patients, in the same order.
+        confidence: Level of the interval.
+
+    Returns:
+        The difference, and whether its interval lies above 0, below 0, or contains it.
+
+    Raises:
+        SourceError: The two are not on the same rows.
+    """
+    one, other = first.sample, second.sample
+    if not (np.array_equal(one.labels, other.labels) and np.array_equal(one.patients, other.patients)):
+        raise SourceError(
+            "comparison: the two sets of predictions are not of the same rows. Predict the same test part"
+        )
+    draws = first.replicates["auc"] - second.replicates["auc"]
+    value = first.values["auc"] - second.values["auc"]
+    found = _estimate_of(one, value, draws, confidence=confidence, reason=_why(one, "auc"))
+    if found.low is None or found.high is None:
+        return Difference(auc=found, verdict=None)
+    verdict: Verdict = "above" if found.low > 0 else "below" if found.high < 0 else "not distinguishable"
+    return Difference(auc=found, verdict=verdict)
+
+
+def _linear(sample: Sample, *, threshold: float | None) -> Float[np.ndarray, "6 patients"]:
+    called = np.full((4, sample.patient_count), np.nan) if threshold is None else cells(sample, threshold=threshold)
+    return np.concatenate([called, squared_errors(sample)])
+
+
+def _metrics(counts: Counts, linear: Float[np.ndarray, "6 columns"]) -> dict[str, Float[np.ndarray, " columns"]]:
+    found = rates(linear[:4])
+    return {
+        "auc": roc_auc(counts),
+        "average_precision": average_precision(counts),
+        "brier": linear[4] / linear[5],
+        **found,
+    }
+
+
+def _estimate(measured: Measured, name: str, *, confidence: float) -> Estimate:
+    sample = measured.sample
+    return _estimate_of(
+        sample,
+        measured.values[name],
+        measured.replicates[name],
+        confidence=confidence,
+        reason=_why(sample, name),
+    )
+
+
+def _estimate_of(
+    sample: Sample, value: float, draws: Float[np.ndarray, " replicates"], *, confidence: float, reason: str
+) -> Estimate:
+    undefined = int(np.isnan(draws).sum())
+    low, high, why = None, None, None
+    if np.isnan(value):
+        why = reason
+    elif sample.patient_count < 2:
+        why = "one patient: there is nothing to resample"
+    elif undefined == len(draws):
+        why = "defined in no replicate"
+    else:
+        low, high = percentile_interval(draws, confidence=confidence)
+    return Estimate(
+        value=None if np.isnan(value) else float(value),
+        low=low,
+        high=high,
+        n=len(sample.labels),
+        positives=sample.positives,
+        patients=sample.patient_count,
+        replicates=len(draws),
+        undefined=undefined,
+        reason=why,
+    )
+
+
+def _why(sample: Sample, name: str) -> str:
+    if sample.single_class:
+        found = "no negative" if sample.positives else "no positive"
+        return f"single class: {found} among {len(sample.labels)} rows"
+    if name in {"auc", "average_precision", "brier"}:
+        return "not defined on these rows"
+    return "no threshold, or nobody was called positive (negative)"
+
+
+def _on_grid(counts: Counts, column: int) -> tuple[Float[np.ndarray, " grid"], Float[np.ndarray, " grid"]]:
+    x, y = roc_points(counts, column=column)
+    recall, precision = precision_recall_points(counts, column=column)
+    reached = np.minimum(np.searchsorted(recall, GRID - 1e-12, side="left"), len(recall) - 1)
+    return np.interp(GRID, x, y), precision[reached]
+
+
+def _curves(
+    counts: Counts,
+    bands: list[tuple[Float[np.ndarray, " grid"], Float[np.ndarray, " grid"]]],
+    confidence: float,
+) -> tuple[Curve, Curve]:
+    tails = [(1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0]
+    drawn = []
+    for which, points in enumerate((roc_points(counts, column=0), precision_recall_points(counts, column=0))):
+        stack = np.array([band[which] for band in bands]) if bands else np.full((2, len(GRID)), np.nan)
+        edges = np.quantile(stack, tails, axis=0) if bands else np.empty((2, 0))
+        x, y = (_thinned(values) for values in points)
+        grid = GRID if bands else np.empty(0)
+        drawn.append(
+            Curve(x=_floats(x), y=_floats(y), grid=_floats(grid), low=_floats(edges[0]), high=_floats(edges[1]))
+        )
+    return drawn[0], drawn[1]
+
+
+def _thinned(values: Float[np.ndarray, " points"]) -> Float[np.ndarray, " kept"]:
+    """Keep both ends and an even choice between them."""
+    if len(values) <= MAX_POINTS:
+        return values
+    return values[np.linspace(0, len(values) - 1, MAX_POINTS).round().astype(np.int64)]
+
+
+def _floats(values: Float[np.ndarray, " points"]) -> tuple[float, ...]:
+    return tuple(float(value) for value in np.round(values, 6))

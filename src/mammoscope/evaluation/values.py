@@ -1,0 +1,202 @@
+"""What an evaluation says: values with intervals, ready for JSON."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Rule = Literal["youden", "sensitivity", "specificity"]
+Unit = Literal["image", "breast", "exam", "patient"]
+Verdict = Literal["above", "below", "not distinguishable"]
+
+UNITS: tuple[Unit, ...] = ("image", "breast", "exam", "patient")
+"""What one row of a result stands for, from the smallest to the largest."""
+
+METRICS = (
+    *("auc", "average_precision", "brier", "sensitivity", "specificity", "accuracy", "balanced_accuracy"),
+    *("ppv", "npv", "f1", "recall_rate"),
+)
+"""Names of all metrics; those after `brier` need a threshold."""
+
+SCHEMA_VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """One number with its interval and what it rests on.
+
+    Attributes:
+        value: The value on the rows as they are; None where it is not defined.
+        low: Lower end of the interval; None where there is none.
+        high: Upper end.
+        n: Rows (images, breasts ...).
+        positives: Rows with a positive label.
+        patients: Patients; they are what is resampled.
+        replicates: Bootstrap replicates asked for.
+        undefined: Replicates in which the number was not defined (a single class, nobody recalled ...) and which
+            the interval therefore leaves out.
+        reason: Why `value` or the interval is None.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    positives: int
+    patients: int
+    replicates: int
+    undefined: int = 0
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """The score from which on a row is called positive, and how it was chosen.
+
+    Attributes:
+        value: Positive means `score >= value`; None where no threshold could be chosen.
+        rule: The rule.
+        at_least: The bound of the rule; None for `youden`.
+        chosen_on: The part it was chosen on: never the test part.
+        sensitivity: Reached on that part (optimistic: chosen there).
+        specificity: Reached on that part.
+        reason: Why there is no value.
+    """
+
+    value: float | None
+    rule: Rule
+    at_least: float | None = None
+    chosen_on: str = "tune"
+    sensitivity: float | None = None
+    specificity: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confusion:
+    """Counts at the threshold, on the test part."""
+
+    true_positive: int
+    false_positive: int
+    false_negative: int
+    true_negative: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A curve and its pointwise bootstrap band, for drawing.
+
+    Attributes:
+        x: Abscissae of the curve: 1 - specificity for ROC, recall for precision-recall.
+        y: Ordinates.
+        grid: Abscissae of the band.
+        low: Lower edge of the band.
+        high: Upper edge.
+    """
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    grid: tuple[float, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitResult:
+    """All numbers of one unit (image, breast ...).
+
+    Attributes:
+        unit: What one row stands for.
+        aggregation: How scores and labels of its images were put together.
+        threshold: Chosen on the tune part, at this unit.
+        test: Metric name to estimate, on the test part: the result.
+        tune: The same on the tune part: optimistic, checkpoint and threshold were chosen there.
+        confusion: Counts on the test part; None without a threshold.
+        roc: None where not defined.
+        precision_recall: None where not defined.
+    """
+
+    unit: Unit
+    aggregation: str
+    threshold: Threshold
+    test: dict[str, Estimate]
+    tune: dict[str, Estimate]
+    confusion: Confusion | None
+    roc: Curve | None
+    precision_recall: Curve | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """AUC of the first minus AUC of the second on the same rows, patients resampled together.
+
+    Attributes:
+        auc: The difference with its interval.
+        verdict: `not distinguishable` where the interval contains 0; None where not defined.
+    """
+
+    auc: Estimate
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineUnit:
+    """One baseline at one unit."""
+
+    threshold: Threshold
+    test: dict[str, Estimate]
+    difference: Difference  # model minus baseline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What a trivial predictor reaches on the same rows.
+
+    Attributes:
+        name: `majority class`, `metadata only` or `mean intensity`.
+        what: How it predicts, in one sentence.
+        units: Unit to result; empty where the baseline is not defined.
+        used: Columns it looked at.
+        dropped: Column to the reason why it was left out.
+        reason: Why it is not defined.
+    """
+
+    name: str
+    what: str
+    units: dict[Unit, BaselineUnit]
+    used: tuple[str, ...] = ()
+    dropped: dict[str, str]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Everything that was measured from one table of predictions.
+
+    Attributes:
+        headline: The unit whose AUC is quoted first.
+        rule: How thresholds were chosen.
+        at_least: The bound of the rule.
+        replicates: Bootstrap replicates.
+        confidence: Level of the intervals.
+        seed: Of the replicates.
+        units: Unit to result.
+        unavailable: Unit to the reason why it has no result.
+        baselines: Beside them.
+        warnings: What a reader should know before quoting a number.
+    """
+
+    headline: Unit
+    rule: Rule
+    at_least: float | None
+    replicates: int
+    confidence: float
+    seed: int
+    units: dict[Unit, UnitResult]
+    unavailable: dict[Unit, str]
+    baselines: tuple[Baseline, ...]
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dictionaries, lists, numbers and None, as written to `metrics.json`."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), allow_nan=False))
+        return {"schema": SCHEMA_VERSION, **plain}
