@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import TextIO, TypeVar, overload
 
 from mammoscope.errors import SourceError, nearest
 
 Value = TypeVar("Value")
+Code = TypeVar("Code", bound=StrEnum)
 
 FLAGS = {"1": True, "1.0": True, "True": True, "true": True, "0": False, "0.0": False, "False": False, "false": False}
 SEPARATORS = (",", ";", "\t")
@@ -55,18 +56,25 @@ class Row:
             raise KeyError(column)  # a mistake in the source's code, not in the table
         return self.cells.get(column) or None
 
-    def code(self, column: str, allowed: type[StrEnum] | Mapping[str, Value]) -> "Value | None":
+    @overload
+    def code(self, column: str, allowed: type[Code]) -> Code | None: ...
+
+    @overload
+    def code(self, column: str, allowed: Mapping[str, Value]) -> Value | None: ...
+
+    def code(self, column: str, allowed: type[Code] | Mapping[str, Value]) -> Code | Value | None:
         """The value that a cell stands for: exactly an enum's value, or exactly a key of a mapping."""
         value = self.text(column)
         if value is None:
             return None
-        table: Mapping[str, Value] = allowed._value2member_map_ if isinstance(allowed, type) else allowed  # type: ignore[assignment]
-        if value not in table:
-            choices = ", ".join(map(str, table))
+        try:
+            found: Code | Value = allowed(value) if isinstance(allowed, type) else allowed[value]
+        except (KeyError, ValueError):
+            choices = ", ".join(str(one) for one in allowed)
             raise self.refusal(
                 f"{column} {value!r} is not one of {choices}. Correct the cell, or map the value in this source"
-            )
-        return table[value]
+            ) from None
+        return found
 
     def flag(self, column: str) -> bool | None:
         """True for 1, False for 0; also True, False and what pandas makes of a column with gaps, 1.0."""
