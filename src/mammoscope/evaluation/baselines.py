@@ -12,7 +12,7 @@ from mammoscope.evaluation.measures import Measured, auc_difference, estimates, 
 from mammoscope.evaluation.ranking import counted, ranked, roc_auc
 from mammoscope.evaluation.samples import sample_of, unit_rows
 from mammoscope.evaluation.thresholds import choose_threshold
-from mammoscope.evaluation.values import Baseline, BaselineUnit, Rule, Unit
+from mammoscope.evaluation.values import Baseline, BaselineUnit, Rule, Threshold, Unit
 from mammoscope.vocabulary import Part
 
 NUMBERS = ("age_years",)
@@ -30,12 +30,14 @@ class Guess:
         used: Columns it looked at.
         dropped: Column to the reason why it was left out.
         probability: Whether the score is a probability, so that a Brier score means something.
+        threshold: Where it is fixed beforehand; None to choose it on the tune part like the model's.
     """
 
     rows: pl.DataFrame
     used: tuple[str, ...] = ()
     dropped: dict[str, str]
     probability: bool = False
+    threshold: float | None = None
 
 
 Guesser = Callable[[pl.DataFrame, pl.DataFrame], Guess | str]
@@ -85,7 +87,13 @@ def _baseline(
 def _at_unit(guess: Guess, *, unit: Unit, model: Measured, settings: Settings) -> BaselineUnit:
     rows = unit_rows(guess.rows, unit=unit)
     tune, test = (sample_of(rows.filter(pl.col("part") == part.value)) for part in (Part.TUNE, Part.TEST))
-    threshold = choose_threshold(tune, rule=settings.rule, at_least=settings.at_least)
+    threshold = (
+        choose_threshold(tune, rule=settings.rule, at_least=settings.at_least)
+        if guess.threshold is None
+        else Threshold(
+            value=guess.threshold, rule=settings.rule, at_least=settings.at_least, chosen_on="nothing: fixed"
+        )
+    )
     measured = measure(
         test, threshold=threshold.value, replicates=settings.replicates, seed=settings.seed, curves=False
     )
@@ -103,7 +111,7 @@ def _majority(predictions: pl.DataFrame, cohort: pl.DataFrame) -> Guess | str:
         return "neither the cohort table has train labels nor the predictions a tune part"
     share = float(known.cast(pl.Float64).mean() or 0.0)  # type: ignore[arg-type]
     rows = predictions.with_columns(pl.lit(1.0 if share > 0.5 else 0.0).alias("score"))
-    return Guess(rows=rows, dropped={})
+    return Guess(rows=rows, dropped={}, threshold=0.5)
 
 
 def _intensity(predictions: pl.DataFrame, cohort: pl.DataFrame) -> Guess | str:

@@ -30,17 +30,17 @@ def rates(counts: Float[np.ndarray, "4 columns"]) -> dict[str, Float[np.ndarray,
         outcome monitoring); `ppv` and `npv` are at the prevalence of these very rows.
     """
     tp, fp, fn, tn = counts
-    sensitivity, specificity = _share(tp, tp + fn), _share(tn, tn + fp)
+    sensitivity, specificity = share(tp, tp + fn), share(tn, tn + fp)
     everything = tp + fp + fn + tn
     return {
         "sensitivity": sensitivity,
         "specificity": specificity,
-        "accuracy": _share(tp + tn, everything),
+        "accuracy": share(tp + tn, everything),
         "balanced_accuracy": (sensitivity + specificity) / 2.0,
-        "ppv": _share(tp, tp + fp),
-        "npv": _share(tn, tn + fn),
-        "f1": _share(2.0 * tp, 2.0 * tp + fp + fn),
-        "recall_rate": _share(tp + fp, everything),
+        "ppv": share(tp, tp + fp),
+        "npv": share(tn, tn + fn),
+        "f1": share(2.0 * tp, 2.0 * tp + fp + fn),
+        "recall_rate": share(tp + fp, everything),
     }
 
 
@@ -55,10 +55,12 @@ def squared_errors(sample: Sample) -> Float[np.ndarray, "2 patients"]:
 
 
 def _per_patient(sample: Sample, values: Float[np.ndarray, " rows"]) -> Float[np.ndarray, " patients"]:
-    return np.bincount(sample.patients, weights=values, minlength=sample.patient_count)
+    counts = np.bincount(sample.patients, weights=values, minlength=sample.patient_count)
+    return counts.astype(np.float64)  # bincount of no rows gives integers
 
 
-def _share(top: Float[np.ndarray, " columns"], bottom: Float[np.ndarray, " columns"]) -> Float[np.ndarray, " columns"]:
+def share(top: Float[np.ndarray, "*shape"], bottom: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """Quotient; NaN where the denominator is 0."""
     out = np.full(top.shape, np.nan)
     np.divide(top, bottom, out=out, where=bottom > 0)
     return out

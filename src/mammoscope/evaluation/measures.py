@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mammoscope.errors import SourceError
-from mammoscope.evaluation.decisions import cells, rates, squared_errors
+from mammoscope.evaluation.decisions import cells, rates, share, squared_errors
 from mammoscope.evaluation.ranking import (
     Counts,
     average_precision,
@@ -116,7 +116,7 @@ def _metrics(counts: Counts, linear: Float[np.ndarray, "6 columns"]) -> dict[str
     return {
         "auc": roc_auc(counts),
         "average_precision": average_precision(counts),
-        "brier": linear[4] / linear[5],
+        "brier": share(linear[4], linear[5]),
         **found,
     }
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
+from mammoscope.evaluation.decisions import share
 from mammoscope.evaluation.samples import Sample
 
 
@@ -84,7 +85,7 @@ def roc_auc(counts: Counts) -> Float[np.ndarray, " columns"]:
         Hanley and McNeil, Radiology 143 (1982): AUC is the Mann-Whitney statistic divided by the pairs.
     """
     below = counts.negatives - counts.above - 0.5 * counts.tied
-    return _ratio((counts.positive * below).sum(axis=0), counts.positive.sum(axis=0) * counts.negatives)
+    return share((counts.positive * below).sum(axis=0), counts.positive.sum(axis=0) * counts.negatives)
 
 
 def average_precision(counts: Counts) -> Float[np.ndarray, " columns"]:
@@ -94,10 +95,10 @@ def average_precision(counts: Counts) -> Float[np.ndarray, " columns"]:
         scikit-learn's `average_precision_score`.
     """
     true = np.cumsum(counts.positive, axis=0)
-    precision = np.nan_to_num(_ratio(true, true + counts.above + counts.tied))
+    precision = np.nan_to_num(share(true, true + counts.above + counts.tied))
     total = counts.positive.sum(axis=0)
     both = np.where(counts.negatives > 0, total, 0.0)
-    return _ratio((counts.positive * precision).sum(axis=0), both)
+    return share((counts.positive * precision).sum(axis=0), both)
 
 
 def roc_points(counts: Counts, *, column: int) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
@@ -118,10 +119,3 @@ def precision_recall_points(
     true = np.cumsum(counts.positive[:, column])[present]
     false = (counts.above + counts.tied)[present, column]
     return true / true[-1], true / (true + false)
-
-
-def _ratio(top: Float[np.ndarray, "..."], bottom: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Quotient; NaN where the denominator is 0."""
-    out = np.full(np.broadcast_shapes(top.shape, bottom.shape), np.nan)
-    np.divide(top, bottom, out=out, where=bottom > 0)
-    return out

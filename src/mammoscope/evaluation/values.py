@@ -56,7 +56,7 @@ class Threshold:
         value: Positive means `score >= value`; None where no threshold could be chosen.
         rule: The rule.
         at_least: The bound of the rule; None for `youden`.
-        chosen_on: The part it was chosen on: never the test part.
+        chosen_on: The part it was chosen on: never the test part. A baseline's may be fixed beforehand.
         sensitivity: Reached on that part (optimistic: chosen there).
         specificity: Reached on that part.
         reason: Why there is no value.
