@@ -1,5 +1,7 @@
-"""Records -> who is in train, tune and test."""
+"""Records -> what is wrong with them, who is in train, tune and test, and a description."""
 
+from mammoscope.cohort.audit import auc_half_width, audit
+from mammoscope.cohort.findings import Finding, Findings, Severity
 from mammoscope.cohort.split_file import read_split, split_summary, write_split
 from mammoscope.cohort.split_settings import (
     FileSplit,
@@ -11,17 +13,24 @@ from mammoscope.cohort.split_settings import (
     SplitSettings,
 )
 from mammoscope.cohort.splits import Split, apply_split, leaking_patients, split
+from mammoscope.cohort.summary import cohort_summary
 
 __all__ = [
     "FileSplit",
+    "Finding",
+    "Findings",
     "KFoldSplit",
     "OfficialRawSplit",
     "OfficialRepairedSplit",
     "OfficialSplit",
     "RatioSplit",
+    "Severity",
     "Split",
     "SplitSettings",
     "apply_split",
+    "auc_half_width",
+    "audit",
+    "cohort_summary",
     "leaking_patients",
     "read_split",
     "split",

@@ -1,5 +1,6 @@
 """CBIS-DDSM as the archive gives it: DICOM folders and up to four case description tables."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from mammoscope.sources.source import Source
 from mammoscope.sources.table import Row, read_table
 from mammoscope.vocabulary import Density, LabelOrigin, Laterality, LesionKind, Part, Pathology, View
 
+LOG = logging.getLogger(__name__)
 TABLES = {
     "mass_case_description_train_set.csv": Part.TRAIN,
     "mass_case_description_test_set.csv": Part.TEST,
@@ -47,20 +49,26 @@ class _View:
 def _read(root: Path) -> Iterator[Record]:
     rows = list(_rows(root))
     files = CbisFiles(root)
+    views = _views(rows, files)
+    for row, _ in rows:
+        yield _record(row, views[_image_id(row)], files)
+
+
+def _views(rows: list[tuple[Row, Part]], files: CbisFiles) -> dict[str, _View]:
+    """Merge the rows of one breast view: test wins, and the first of its pictures that is on disk."""
     views: dict[str, _View] = {}
+    both: set[str] = set()
     for row, part in rows:
         key = _image_id(row)
         path = files.full(row[FULL])
-        before = views.get(key)
-        if before is not None:  # test wins, and the first copy that is there
-            better = files.is_there(path) and not files.is_there(before.path)
-            views[key] = _View(
-                path=path if better else before.path, part=Part.TEST if part is Part.TEST else before.part
-            )
-        else:
-            views[key] = _View(path=path, part=part)
-    for row, _ in rows:
-        yield _record(row, views[_image_id(row)], files)
+        before = views.setdefault(key, _View(path=path, part=part))
+        if before.part is not part:
+            both.add(key)
+        better = files.is_there(path) and not files.is_there(before.path)
+        views[key] = _View(path=path if better else before.path, part=Part.TEST if key in both else before.part)
+    if both:
+        LOG.warning("%d views stand in the train and the test tables and are taken as test", len(both))
+    return views
 
 
 def _rows(root: Path) -> Iterator[tuple[Row, Part]]:

@@ -1,0 +1,211 @@
+"""Whether the files of an index are there and whole, without decoding a pixel."""
+
+import os
+import re
+import struct
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO
+
+import polars as pl
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
+
+from mammoscope.cohort.findings import Finding, Severity
+from mammoscope.errors import ImageError
+from mammoscope.records import Index
+
+TAIL_BYTES = 65536
+SUFFIXES = {".dcm": "DICOM", ".dicom": "DICOM", ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".pgm": "PGM"}
+PGM_HEADER = re.compile(rb"P5\s+(?:#[^\n]*\n\s*)*(\d+)\s+(?:#[^\n]*\n\s*)*(\d+)\s+(?:#[^\n]*\n\s*)*(\d+)\s")
+DELIMITER = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"  # Sequence Delimitation Item (FFFE,E0DD), PS3.5 A.4
+NOT_DICOM = (InvalidDicomError, EOFError, ValueError, AttributeError, NotImplementedError, struct.error)
+
+Reader = Callable[[Path], object]
+
+
+def image_files(index: Index, images: pl.DataFrame, *, reader: Reader | None, duplicates: bool) -> Iterator[Finding]:
+    """Findings on the images of an index.
+
+    Args:
+        index: Says where the files lie.
+        images: source, patient_id, image_id, path of each.
+        reader: Called with each file that seems whole; its `ImageError` becomes a finding.
+        duplicates: Compare the bytes of files of one size.
+    """
+    for (source,), rows in images.group_by("source", maintain_order=True):
+        root = index.roots[str(source)]
+        sizes = _sizes(root, rows["path"].unique().to_list())
+        there: list[dict[str, str]] = []
+        absent: list[dict[str, str]] = []
+        for row in rows.select("source", "patient_id", "image_id", "path").to_dicts():
+            (there if row["path"] in sizes else absent).append(row)
+        if absent and not there:
+            yield Finding(
+                severity=Severity.ERROR,
+                check="missing-file",
+                message=f"{source}: none of its {len(absent)} files is in {root.name}, not even "
+                f"{_name(absent[0])}. Name the folder that holds the pictures",
+            )
+        else:
+            yield from (
+                _error(row, "missing-file", "is not there. Download it, or leave the image out") for row in absent
+            )
+        for row in there:
+            yield from _one_file(row, root / row["path"], sizes[row["path"]], reader)
+        if duplicates:
+            yield from _twins(there, root, sizes)
+
+
+def lesion_files(index: Index) -> Iterator[Finding]:
+    """Findings on masks and crops: how many are missing."""
+    for name, what in (("mask_path", "masks"), ("crop_path", "crops")):
+        listed = index.table.drop_nulls(name).select("source", pl.col(name).alias("path"))
+        for (source,), rows in listed.group_by("source", maintain_order=True):
+            paths = rows["path"].to_list()
+            sizes = _sizes(index.roots[str(source)], paths)
+            absent = [path for path in paths if path not in sizes]
+            if absent:
+                yield Finding(
+                    severity=Severity.NOTE if len(absent) == len(paths) else Severity.WARNING,
+                    check=f"missing-{what}",
+                    message=f"{source}: {len(absent)} of {len(paths)} lesion {what} are not there, the first is "
+                    f"{absent[0].rsplit('/', 1)[-1]} in {absent[0].split('/')[0]}. Training on whole images needs none",
+                )
+
+
+def _one_file(row: dict[str, str], path: Path, size: int, reader: Reader | None) -> Iterator[Finding]:
+    if size == 0:
+        yield _error(row, "empty-file", "has no bytes. Download it again")
+        return
+    try:
+        with path.open("rb") as file:
+            finding = _content(row, file, size)
+    except OSError as error:
+        yield _error(row, "unreadable-file", f"cannot be opened, {error.strerror}. Correct its permissions")
+        return
+    if finding is not None:
+        yield finding
+    if reader is not None and (finding is None or finding.severity is not Severity.ERROR):
+        try:
+            reader(path)
+        except ImageError as error:
+            yield _error(row, "unreadable-file", f"cannot be read as a mammogram ({error.code}): {error}")
+
+
+def _content(row: dict[str, str], file: BinaryIO, size: int) -> Finding | None:
+    """What is wrong with the beginning and the end of a file, if anything."""
+    head = file.read(256)
+    kind = _kind(head)
+    named = SUFFIXES.get(Path(row["path"]).suffix.lower())
+    if kind is None:
+        if named is None:
+            return None  # a format that this check does not know
+        return _error(row, "wrong-format", f"does not begin like {named}. Download it again")
+    if _is_cut(kind, head, file, size):
+        return _error(row, "truncated-file", f"is {kind}, but ends early after {size} bytes. Download it again")
+    if named not in {None, kind}:
+        return _about(row, Severity.WARNING, "wrong-format", f"holds {kind}. Rename it")
+    return None
+
+
+def _kind(head: bytes) -> str | None:
+    starts = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff", "PGM": b"P5"}
+    if head[128:132] == b"DICM":
+        return "DICOM"
+    return next((kind for kind, start in starts.items() if head.startswith(start)), None)
+
+
+def _is_cut(kind: str, head: bytes, file: BinaryIO, size: int) -> bool:
+    if kind == "DICOM":
+        return _dicom_is_cut(file, size)
+    if kind == "PGM":
+        found = PGM_HEADER.match(head)
+        if found is None:
+            return False  # a long comment: the header goes on beyond what was read
+        cols, rows, highest = (int(one) for one in found.groups())
+        return size < found.end() + cols * rows * (1 if highest < 256 else 2)
+    return {"PNG": b"IEND", "JPEG": b"\xff\xd9"}[kind] not in _tail(file, size)
+
+
+def _dicom_is_cut(file: BinaryIO, size: int) -> bool:
+    file.seek(0)
+    try:
+        header = dcmread(file, stop_before_pixels=True)
+        syntax = header.file_meta.TransferSyntaxUID
+        at = file.tell()  # of Pixel Data (7FE0,0010)
+        if at >= size:
+            return True
+        if syntax.is_encapsulated:
+            return DELIMITER not in _tail(file, size)
+        if syntax.is_deflated:
+            return False
+        samples = int(header.get("SamplesPerPixel", 1)) * int(header.get("NumberOfFrames", None) or 1)
+        return size - at < int(header.Rows) * int(header.Columns) * samples * int(header.BitsAllocated) // 8
+    except NOT_DICOM:
+        return True
+
+
+def _tail(file: BinaryIO, size: int) -> bytes:
+    file.seek(max(0, size - TAIL_BYTES))
+    return file.read(TAIL_BYTES)
+
+
+def _twins(rows: list[dict[str, str]], root: Path, sizes: dict[str, int]) -> Iterator[Finding]:
+    """Files with the same bytes: the same picture under two ids."""
+    by_size: dict[int, list[dict[str, str]]] = {}
+    for row in rows:
+        by_size.setdefault(sizes[row["path"]], []).append(row)
+    for size, alike in by_size.items():
+        if size == 0 or len(alike) < 2:
+            continue
+        first: dict[bytes, dict[str, str]] = {}
+        for row in alike:
+            with (root / row["path"]).open("rb") as file:
+                digest = blake2b()
+                while block := file.read(1 << 20):
+                    digest.update(block)
+            twin = first.setdefault(digest.digest(), row)
+            if twin is not row:
+                same = twin["patient_id"] == row["patient_id"]
+                yield _about(
+                    row,
+                    Severity.WARNING if same else Severity.ERROR,
+                    "same-bytes",
+                    f"is byte for byte {twin['image_id']} of patient {twin['patient_id']}. Keep one of them",
+                )
+
+
+def _sizes(root: Path, paths: list[str]) -> dict[str, int]:
+    """Size of each file that is there; each folder is listed once."""
+    by_folder: dict[str, list[str]] = {}
+    for path in paths:
+        by_folder.setdefault(path.rpartition("/")[0], []).append(path)
+    sizes: dict[str, int] = {}
+    for folder, wanted in by_folder.items():
+        try:
+            with os.scandir(root / folder) as entries:
+                found = {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
+        except OSError:
+            continue  # its files are reported as missing
+        sizes |= {path: found[name] for path in wanted if (name := path.rpartition("/")[2]) in found}
+    return sizes
+
+
+def _name(row: dict[str, str]) -> str:
+    return row["path"].rsplit("/", 1)[-1]
+
+
+def _error(row: dict[str, str], check: str, what: str) -> Finding:
+    return _about(row, Severity.ERROR, check, what)
+
+
+def _about(row: dict[str, str], severity: Severity, check: str, what: str) -> Finding:
+    return Finding(
+        severity=severity,
+        check=check,
+        image_id=row["image_id"],
+        patient_id=row["patient_id"],
+        message=f"{row['source']}/{row['image_id']}: {_name(row)} {what}",
+    )
