@@ -1,0 +1,92 @@
+"""Reading single elements of a DICOM header: absent, empty and unreadable are told apart, and noted."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.datadict import dictionary_description, tag_for_keyword
+
+from mammoscope.images.mammogram import Step, refusal
+
+UNREADABLE = (
+    AttributeError,
+    KeyError,
+    IndexError,
+    NotImplementedError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """Reads elements of one data set; collects the trail while doing so."""
+
+    path: Path
+    dataset: Dataset
+    trail: list[Step] = field(default_factory=list)
+
+    def note(self, name: str, detail: str, cause: str) -> None:
+        """Add one decision to the trail."""
+        self.trail.append(Step(name=name, detail=detail, cause=cause))
+
+    def value(self, keyword: str) -> Any:
+        """The value of an element; None if it is absent, empty or cannot be parsed (noted as an oddity)."""
+        try:
+            value = self.dataset.get(keyword)
+        except UNREADABLE as error:
+            self.note("oddity", f"{tagged(keyword)} was ignored: it cannot be parsed", type(error).__name__)
+            return None
+        return None if value is None or (isinstance(value, str) and not value.strip()) else value
+
+    def word(self, keyword: str) -> str | None:
+        """A code string in capitals; the first of several."""
+        value = self.value(keyword)
+        parts = [value] if isinstance(value, str) else list(value or ())
+        return str(parts[0]).strip().upper() or None if parts else None
+
+    def numbers(self, keyword: str) -> list[float]:
+        """Finite numbers of an element; empty if absent or not numeric (noted as an oddity)."""
+        value = self.value(keyword)
+        if value is None:
+            return []
+        try:
+            found = [float(part) for part in ([value] if isinstance(value, str | float | int) else value)]
+        except (TypeError, ValueError):
+            found = [float("nan")]
+        if not np.isfinite(found).all():
+            self.note("oddity", f"{tagged(keyword)} was ignored: it is not a number", "header")
+            return []
+        return found
+
+    def whole(self, keyword: str) -> int | None:
+        """One whole number, or None."""
+        found = self.numbers(keyword)
+        return int(found[0]) if found else None
+
+    def required(self, keyword: str) -> int:
+        """One whole number that no picture can do without.
+
+        Raises:
+            ImageError: It is absent.
+        """
+        found = self.whole(keyword)
+        if found is None:
+            what = f"{tagged(keyword)} is missing, and no picture can be decoded without it. Leave it out"
+            raise refusal(self.path, "damaged", what)
+        return found
+
+
+def tagged(keyword: str) -> str:
+    """An element as the standard writes it.
+
+    Example:
+        >>> tagged("WindowCenter")
+        'Window Center (0028,1050)'
+    """
+    tag = tag_for_keyword(keyword) or 0
+    return f"{dictionary_description(tag)} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
