@@ -1,7 +1,7 @@
 """How patients are divided, as a recipe states it."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -22,7 +22,7 @@ class RatioSplit(_Settings):
     test: Fraction = 0.15
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _whole(self) -> "RatioSplit":
         total = self.train + self.tune + self.test
         if abs(total - 1) > 1e-6:
             raise ValueError(f"train, tune and test must add up to 1, got {total:g}")
@@ -38,7 +38,7 @@ class KFoldSplit(_Settings):
     tune: Fraction = TUNE
 
     @model_validator(mode="after")
-    def _inside(self) -> Self:
+    def _inside(self) -> "KFoldSplit":
         if self.fold >= self.folds:
             raise ValueError(f"fold must be 0 to {self.folds - 1} with {self.folds} folds, got {self.fold}")
         return self

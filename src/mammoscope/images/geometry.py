@@ -6,7 +6,6 @@ the top left pixel. The pixel in row `i`, column `j` covers [j, j + 1) x [i, i +
 """
 
 from dataclasses import dataclass, replace
-from typing import Self
 
 import cv2
 import numpy as np
@@ -52,13 +51,13 @@ class Geometry:
     chain: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, shape: tuple[int, int], *, spacing_mm: tuple[float, float] | None = None) -> Self:
+    def of(cls, shape: tuple[int, int], *, spacing_mm: tuple[float, float] | None = None) -> "Geometry":
         """Start with the picture as it is in the file."""
         rows, cols = shape
         kept = (0.0, 0.0, float(cols), float(rows))
         return cls(original_shape=shape, shape=shape, kept=kept, original_spacing_mm=spacing_mm)
 
-    def reduced(self, halvings: int, shape: tuple[int, int]) -> Self:
+    def reduced(self, halvings: int, shape: tuple[int, int]) -> "Geometry":
         """Keep the low-pass part of a wavelet transform, as a JPEG 2000 decoder does.
 
         Sample k of the smaller picture stands for sample 2**halvings * k of the larger one, so that
@@ -79,7 +78,7 @@ class Geometry:
             chain=(*self.chain, f"decode at 1/{2**halvings} of the resolution, {shape[0]} x {shape[1]}"),
         )
 
-    def cropped(self, box: tuple[int, int, int, int]) -> Self:
+    def cropped(self, box: tuple[int, int, int, int]) -> "Geometry":
         """Keep columns x0 to x1 and rows y0 to y1 of the picture so far."""
         x0, y0, x1, y1 = box
         rows, cols = self.shape
@@ -94,7 +93,7 @@ class Geometry:
             chain=(*self.chain, f"crop to columns {x0}-{x1}, rows {y0}-{y1}"),
         )
 
-    def mirrored(self) -> Self:
+    def mirrored(self) -> "Geometry":
         """Exchange left and right."""
         width = self.shape[1]
         return replace(
@@ -104,7 +103,7 @@ class Geometry:
             chain=(*self.chain, "mirror left and right"),
         )
 
-    def resized(self, rows: int, cols: int) -> Self:
+    def resized(self, rows: int, cols: int) -> "Geometry":
         """Stretch the picture so far to `rows` x `cols`."""
         if min(rows, cols) < 1:
             raise ValueError(f"a picture needs at least one row and one column, got {rows} x {cols}")
@@ -119,7 +118,7 @@ class Geometry:
             chain=(*self.chain, f"resize to {rows} x {cols}"),
         )
 
-    def padded(self, rows: int, cols: int, *, left: int = 0, top: int = 0) -> Self:
+    def padded(self, rows: int, cols: int, *, left: int = 0, top: int = 0) -> "Geometry":
         """Put the picture so far into one of `rows` x `cols`, `left` and `top` pixels from its corner."""
         if left < 0 or top < 0 or left + self.shape[1] > cols or top + self.shape[0] > rows:
             raise ValueError(f"{self.shape} does not fit into {(rows, cols)} at column {left}, row {top}")

@@ -1,0 +1,20 @@
+"""From records and pixels to tensors: cache, augmentation, order, batches."""
+
+from mammoscope.batches.augment import PARAMETERS, Augment, apply, draw
+from mammoscope.batches.cache import PREPARE_CODES, Outcome, prepare, prepare_one
+from mammoscope.batches.loading import Batch, Samples, batches, epoch_order
+
+__all__ = [
+    "PARAMETERS",
+    "PREPARE_CODES",
+    "Augment",
+    "Batch",
+    "Outcome",
+    "Samples",
+    "apply",
+    "batches",
+    "draw",
+    "epoch_order",
+    "prepare",
+    "prepare_one",
+]

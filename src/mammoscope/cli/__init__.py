@@ -1,0 +1,72 @@
+"""The command line: verbs in the order of the data, one file each."""
+
+import logging
+import sys
+
+import typer
+
+from mammoscope import __version__
+from mammoscope.cli.audit import audit
+from mammoscope.cli.compare import compare
+from mammoscope.cli.demo import demo
+from mammoscope.cli.evaluate import evaluate
+from mammoscope.cli.explain import explain
+from mammoscope.cli.index import index
+from mammoscope.cli.inspect import inspect
+from mammoscope.cli.phantom import phantom
+from mammoscope.cli.predict import predict
+from mammoscope.cli.prepare import prepare
+from mammoscope.cli.report import report
+from mammoscope.cli.run import run
+from mammoscope.cli.sources import sources
+from mammoscope.cli.split import split
+from mammoscope.cli.train import train
+from mammoscope.errors import MammoscopeError
+
+app = typer.Typer(
+    name="mammoscope",
+    help="Read mammography data sets the same way, train and compare classifiers on them without leaking, see why "
+    "they answered. For research; not a medical device.\n\n"
+    "Exit codes: 0 fine, 1 there are findings, 2 the command cannot be carried out as given.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for verb in (
+    *(sources, phantom, index, audit, split, inspect, prepare, train, evaluate, explain, report, compare),
+    *(predict, run, demo),
+):
+    app.command()(verb)
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _every_verb(
+    *,
+    version: bool = typer.Option(False, "--version", callback=lambda value: _version(wanted=value), is_eager=True),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="log what happens inside, to stderr"),
+) -> None:
+    del version
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
+
+
+def main() -> None:
+    """Run the command line; an error of ours is a sentence and exit code 2, never a traceback."""
+    try:
+        app()
+    except MammoscopeError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,20 @@
+"""Arguments that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="print the answer as JSON")]
+IndexFile = Annotated[Path, typer.Argument(help="index.parquet, as `mammoscope index` writes it", metavar="INDEX")]
+RecipeName = Annotated[
+    str, typer.Argument(help="a TOML file, or the name of a recipe that comes with mammoscope", metavar="RECIPE")
+]
+RunFolder = Annotated[Path, typer.Argument(help="run folder, as `mammoscope train` or `run` makes it", metavar="RUN")]
+OutFolder = Annotated[Path, typer.Option("--out", help="run folder to make or to go on with")]
+Root = Annotated[
+    Path | None, typer.Option("--root", help="folder the data set lies in now, if it has moved since it was indexed")
+]
+Cache = Annotated[Path | None, typer.Option("--cache", help="folder of prepared pictures [default: beside --out]")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="processes [default: one per processor]")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps or auto")]

@@ -1,0 +1,32 @@
+"""`mammoscope predict`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mammoscope.cli.options import AsJson
+
+
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="bundle folder, such as RUN/bundle", metavar="BUNDLE")],
+    files: Annotated[list[Path], typer.Argument(help="mammograms, or folders of them", metavar="FILE...")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Score mammograms with a trained bundle. Exit 1 if a file could not be read; it is listed with a code."""
+    from mammoscope.models import Bundle, keep_memory, predict_files
+
+    keep_memory()
+    rows = predict_files(Bundle.from_pretrained(bundle), files)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        for row in rows:
+            if row["code"]:
+                typer.echo(f"{row['code']:10} {row['file']}  {row['message']}", err=True)
+            else:
+                view = f"{row['laterality'] or '?'}{row['view'] or '?'}"
+                typer.echo(f"{row['score']:.4f}  {row['call'] or '':8}  {view:5} {row['file']}")
+    raise typer.Exit(1 if any(row["code"] for row in rows) else 0)

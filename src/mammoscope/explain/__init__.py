@@ -1,0 +1,17 @@
+"""Where a model looked: maps, and pictures of them over the anatomy."""
+
+from mammoscope.explain.grad_cam import grad_cam
+from mammoscope.explain.lesions import outlines
+from mammoscope.explain.picture import TRUTH_RGB, colours, side_by_side
+from mammoscope.explain.predictions import GROUPS, clearest, explain_predictions
+
+__all__ = [
+    "GROUPS",
+    "TRUTH_RGB",
+    "clearest",
+    "colours",
+    "explain_predictions",
+    "grad_cam",
+    "outlines",
+    "side_by_side",
+]

@@ -1,0 +1,56 @@
+"""Grad-CAM: which places of the last feature map spoke for the positive class."""
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from mammoscope.errors import BundleError
+from mammoscope.models import Classifier
+
+
+def grad_cam(network: Classifier, pixels: Float32[Tensor, "1 1 rows cols"]) -> Float32[np.ndarray, "rows cols"] | None:
+    """Map of the evidence for the positive class over one picture.
+
+    Args:
+        network: Left in the mode it was in, without gradients.
+        pixels: One input as `to_input` makes it.
+
+    Returns:
+        Values in [0, 1], 1 where the evidence is strongest; None where no place speaks for the positive
+        class, so that the map is not defined.
+
+    Raises:
+        BundleError: The network has no spatial feature map.
+
+    Source:
+        Selvaraju et al., ICCV 2017, equations 1 and 2: each channel of the last feature map is weighted
+        by the mean gradient of the logit, summed, and cut at zero.
+
+    Example:
+        >>> from mammoscope.models import SimpleCnn, build
+        >>> heat = grad_cam(build(SimpleCnn(channels=(4, 8)), seed=0), torch.rand(1, 1, 32, 16))
+        >>> heat is None or heat.shape
+        (32, 16)
+    """
+    training = network.training
+    network.eval()
+    try:
+        with torch.enable_grad():
+            features = network.features(pixels).detach().requires_grad_(requires_grad=True)
+            if features.ndim != 4:
+                raise BundleError(
+                    f"Grad-CAM needs a feature map of 4 axes (batch, channels, rows, cols), this network gives "
+                    f"{features.ndim}. Use a convolutional backbone"
+                )
+            (gradient,) = torch.autograd.grad(network.parts.forward_head(features).sum(), features)
+    finally:
+        network.train(training)
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    evidence = (weights * features.detach()).sum(dim=1)[0].clamp(min=0).float().cpu().numpy()
+    if not evidence.max() > 0:
+        return None
+    rows, cols = pixels.shape[-2:]
+    heat = cv2.resize(evidence / evidence.max(), (cols, rows), interpolation=cv2.INTER_LINEAR)
+    return np.clip(heat, 0, 1).astype(np.float32)

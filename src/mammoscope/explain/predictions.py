@@ -1,0 +1,106 @@
+"""Maps of a run's clearest hits and errors, as pictures in a folder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import polars as pl
+
+from mammoscope.errors import ImageError, RecipeError
+from mammoscope.explain.grad_cam import grad_cam
+from mammoscope.explain.lesions import outlines
+from mammoscope.explain.picture import side_by_side
+from mammoscope.images import read_mammogram
+from mammoscope.images.grey import to_grey16
+from mammoscope.models import Bundle, to_input
+from mammoscope.records import Index
+from mammoscope.storage import whole_file, write_text
+from mammoscope.vocabulary import Laterality, Part, View
+
+GROUPS = ("true positive", "false positive", "false negative", "true negative")
+
+
+def explain_predictions(
+    predictions: pl.DataFrame, *, bundle: Bundle, index: Index, folder: Path, each: int = 4
+) -> list[dict[str, Any]]:
+    """Draw maps for the test pictures that the model is surest of, right and wrong.
+
+    Args:
+        predictions: A run's predictions table.
+        bundle: With an operating threshold.
+        index: Of the data set; its lesions are outlined where they are located.
+        folder: Where the pictures go; `explanations.json` is written beside it.
+        each: Pictures in each group of `GROUPS`.
+
+    Returns:
+        One row a picture: image_id, label, score, group, file, method, layer, note.
+
+    Raises:
+        RecipeError: The bundle has no threshold.
+        StorageError: A picture cannot be written.
+    """
+    threshold = bundle.manifest.threshold
+    if threshold is None:
+        raise RecipeError(f"{bundle.manifest.name}: no operating threshold yet. Run mammoscope evaluate first")
+    chosen = clearest(predictions, threshold=threshold, each=each)
+    rows = [
+        _explained(row, number, bundle=bundle, index=index, folder=folder)
+        for number, row in enumerate(chosen.iter_rows(named=True), start=1)
+    ]
+    write_text(folder.parent / "explanations.json", json.dumps(rows, indent=2))
+    return rows
+
+
+def clearest(predictions: pl.DataFrame, *, threshold: float, each: int) -> pl.DataFrame:
+    """The test rows farthest from the threshold in each group, with a `group` column.
+
+    Example:
+        >>> table = pl.DataFrame({"part": ["test"] * 2, "label": [1, 0], "score": [0.9, 0.2], "image_id": ["a", "b"]})
+        >>> clearest(table, threshold=0.5, each=1)["group"].to_list()
+        ['true positive', 'true negative']
+    """
+    positive, called = pl.col("label") == 1, pl.col("score") >= threshold
+    group = (
+        pl.when(positive & called)
+        .then(pl.lit(GROUPS[0]))
+        .when(called)
+        .then(pl.lit(GROUPS[1]))
+        .when(positive)
+        .then(pl.lit(GROUPS[2]))
+        .otherwise(pl.lit(GROUPS[3]))
+    )
+    test = predictions.filter(pl.col("part") == Part.TEST.value).with_columns(group.alias("group"))
+    ranked = test.with_columns((pl.col("score") - threshold).abs().alias("_far")).sort(
+        "_far", "image_id", descending=[True, False]
+    )
+    return pl.concat([ranked.filter(pl.col("group") == name).head(each) for name in GROUPS]).drop("_far")
+
+
+def _explained(row: dict[str, Any], number: int, *, bundle: Bundle, index: Index, folder: Path) -> dict[str, Any]:
+    about = {key: row[key] for key in ("image_id", "label", "score", "group")}
+    about |= {"method": "Grad-CAM", "layer": "last feature map", "file": None, "note": ""}
+    records = index.table.filter((pl.col("source") == row["source"]) & (pl.col("image_id") == row["image_id"]))
+    try:
+        mammogram = read_mammogram(
+            index.file(row["source"], records["path"][0]),
+            preprocess=bundle.manifest.preprocess,
+            laterality=Laterality(row["laterality"]) if row["laterality"] else None,
+            view=View(row["view"]) if row["view"] else None,
+        )
+    except ImageError as error:
+        return about | {"note": f"could not be read again: {error}"}
+    picture = to_grey16(mammogram.pixels)
+    heat = grad_cam(bundle.network, to_input([picture]))
+    located = [
+        mammogram.geometry.to_final(outline)
+        for record in records.iter_rows(named=True)
+        for outline in outlines(record, root=index.roots[row["source"]])
+    ]
+    drawn = side_by_side(mammogram.pixels, heat, outlines=located)
+    name = f"{number:02d}.png"
+    with whole_file(folder / name) as temporary:
+        cv2.imwrite(str(temporary), drawn[:, :, ::-1])
+    notes = [] if heat is not None else ["no place speaks for the positive class: the map is not defined"]
+    notes += ["known lesion outlined"] if located else []
+    return about | {"file": f"{folder.name}/{name}", "note": "; ".join(notes)}

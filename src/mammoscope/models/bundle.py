@@ -1,0 +1,171 @@
+"""A trained model as a folder that can be given away: weights, and all it takes to use them rightly.
+
+```
+bundle/
+  bundle.json         what `Manifest` holds
+  model.safetensors   the weights
+  README.md           model card
+```
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from mammoscope.errors import BundleError
+from mammoscope.images import PIXELS_VERSION, Mammogram, Preprocess
+from mammoscope.images.grey import to_grey16
+from mammoscope.models.config import ModelConfig
+from mammoscope.models.network import Classifier, build
+from mammoscope.models.scoring import Precision, score, to_input
+from mammoscope.storage import whole_file, write_text
+
+FORMAT = "1"
+
+
+class Manifest(BaseModel):
+    """Everything about a trained model but its weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["1"] = "1"
+    name: str
+    target: Literal["malignant"] = "malignant"
+    meaning: str = Field(description="what a score near 1 says")
+    model: ModelConfig
+    preprocess: Preprocess
+    precision: Precision = "float32"
+    pixels_version: str = PIXELS_VERSION
+    threshold: float | None = Field(default=None, ge=0, le=1, description="scores at or above it are called positive")
+    threshold_rule: str | None = Field(default=None, description="how it was chosen, on the tune part")
+    weights_sha256: str = ""
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    data: dict[str, Any] = Field(default_factory=dict, description="sources, split, fingerprint")
+    code: dict[str, Any] = Field(default_factory=dict, description="versions")
+    results: dict[str, Any] = Field(default_factory=dict, description="measured on the test part")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A trained model ready to use.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from mammoscope.models import SimpleCnn
+        >>> manifest = Manifest(
+        ...     name="tiny",
+        ...     meaning="malignant",
+        ...     model=SimpleCnn(channels=(4,)),
+        ...     preprocess=Preprocess(rows=32, cols=32),
+        ... )
+        >>> bundle = Bundle(manifest=manifest, network=build(manifest.model, seed=0))
+        >>> with TemporaryDirectory() as folder:
+        ...     bundle.save_pretrained(Path(folder))
+        ...     Bundle.from_pretrained(Path(folder)).manifest.name
+        'tiny'
+    """
+
+    manifest: Manifest
+    network: Classifier
+
+    def predict(self, mammograms: list[Mammogram]) -> np.ndarray:
+        """Scores of mammograms read with `manifest.preprocess`.
+
+        Args:
+            mammograms: What `read_mammogram(file, preprocess=bundle.manifest.preprocess)` gave.
+
+        Returns:
+            One score in [0, 1] each.
+        """
+        pictures = [to_grey16(mammogram.pixels) for mammogram in mammograms]
+        return score(self.network, [to_input([picture]) for picture in pictures], precision=self.manifest.precision)
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write the bundle; each file whole, the manifest last.
+
+        Raises:
+            StorageError: The file system refused.
+        """
+        weights = {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
+        with whole_file(folder / "model.safetensors") as temporary:
+            save_file(weights, temporary)
+        digest = _sha256(folder / "model.safetensors")
+        manifest = self.manifest.model_copy(update={"weights_sha256": digest})
+        write_text(folder / "README.md", model_card(manifest))
+        write_text(folder / "bundle.json", manifest.model_dump_json(indent=2))
+
+    @classmethod
+    def from_pretrained(cls, folder: Path) -> "Bundle":
+        """Read a bundle. Nothing in it is executed or unpickled.
+
+        Raises:
+            BundleError: A file is missing, damaged, of another version, or not the one the manifest names.
+        """
+        manifest = _manifest(folder)
+        file = folder / "model.safetensors"
+        if not file.is_file():
+            raise BundleError(f"{folder.name}: has no model.safetensors. Copy the whole folder")
+        if _sha256(file) != manifest.weights_sha256:
+            raise BundleError(f"{folder.name}: model.safetensors is not the file the manifest names. Fetch it again")
+        if manifest.pixels_version != PIXELS_VERSION:
+            raise BundleError(
+                f"{folder.name}: trained on pixels of version {manifest.pixels_version}, this program makes version "
+                f"{PIXELS_VERSION}: scores would not be the same. Use the program it was trained with, or train again"
+            )
+        network = build(manifest.model, seed=0, fetch=False)
+        try:
+            network.load_state_dict(load_file(file))
+        except (SafetensorError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise BundleError(f"{folder.name}: the weights do not fit the model ({reason}). Fetch it again") from error
+        return cls(manifest=manifest, network=network.eval())
+
+
+def _manifest(folder: Path) -> Manifest:
+    file = folder / "bundle.json"
+    if not file.is_file():
+        raise BundleError(
+            f"{folder.name}: is not a bundle, it has no bundle.json. A run keeps its bundle in RUN/bundle"
+        )
+    try:
+        return Manifest.model_validate_json(file.read_text(encoding="utf-8"))
+    except (ValidationError, UnicodeDecodeError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it is not text"
+        raise BundleError(f"{folder.name}/bundle.json: {reason}. Fetch it again, or another version of it") from error
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def model_card(manifest: Manifest) -> str:
+    """The model card of a bundle, in Markdown with the hub's front matter."""
+    threshold = "none" if manifest.threshold is None else f"{manifest.threshold:.4f} ({manifest.threshold_rule})"
+    size = f"{manifest.preprocess.rows} x {manifest.preprocess.cols}"
+    return "\n".join(
+        [
+            "---",
+            "library_name: mammoscope",
+            "tags: [mammography, research-only]",
+            "---",
+            f"# {manifest.name}",
+            "",
+            "*For research. Not a medical device; not validated for patient care.*",
+            "",
+            f"- **A score near 1 says**: {manifest.meaning}",
+            f"- **Operating threshold**: {threshold}",
+            f"- **Input**: one mammogram, {size} pixels, as `read_mammogram` makes it with `preprocess` of bundle.json",
+            f"- **Network**: `{manifest.model.model_dump_json()}`",
+            f"- **Trained on**: `{json.dumps(manifest.data)}`",
+            f"- **Measured on its test part**: `{json.dumps(manifest.results)}`",
+            "",
+        ]
+    )

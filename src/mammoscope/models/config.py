@@ -1,0 +1,36 @@
+"""Which network: the part of a recipe that describes it."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TimmModel(BaseModel):
+    """Any backbone of timm, read from one grey channel, with one linear output."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["timm"] = "timm"
+    backbone: str = Field(default="resnet18", description="name of the architecture in timm")
+    pretrained: bool | str = Field(
+        default=False, description="false, true (weights by name from the hub), or the path of a .safetensors file"
+    )
+    drop_rate: float = Field(default=0.0, ge=0, lt=1, description="dropout before the last layer")
+    mean: float = Field(default=0.5, description="subtracted from display values, which are 0 to 1")
+    std: float = Field(default=0.25, gt=0, description="then divided by")
+
+
+class SimpleCnn(BaseModel):
+    """Convolution blocks (3x3, batch normalisation, ReLU, 2x2 pooling), global mean, one linear output."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["simple-cnn"] = "simple-cnn"
+    channels: tuple[int, ...] = Field(default=(16, 32, 64, 128), min_length=1, description="of each block")
+    drop_rate: float = Field(default=0.0, ge=0, lt=1, description="dropout before the last layer")
+    mean: float = Field(default=0.5, description="subtracted from display values, which are 0 to 1")
+    std: float = Field(default=0.25, gt=0, description="then divided by")
+
+
+ModelConfig = Annotated[TimmModel | SimpleCnn, Field(discriminator="kind")]
+"""The closed set of architectures; `kind` chooses."""

@@ -1,0 +1,55 @@
+"""Files to scores with a bundle."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from mammoscope.errors import ImageError, SourceError
+from mammoscope.images import read_mammogram
+from mammoscope.models.bundle import Bundle
+
+SUFFIXES = frozenset({".dcm", ".png", ".pgm", ".jpg", ".jpeg", ".tif", ".tiff"})
+"""What a folder is searched for; a file named by itself may be called anything."""
+
+
+def predict_files(bundle: Bundle, files: Iterable[Path]) -> list[dict[str, Any]]:
+    """Score files, and the mammograms in folders.
+
+    Args:
+        bundle: The model.
+        files: Files of any name; in folders, those that end in one of `SUFFIXES`.
+
+    Returns:
+        One row a file: `file`, `score`, `call` (positive, negative, or None without a threshold), `laterality`,
+        `view`; or `code` and `message` where the file could not be read. No file is left out.
+
+    Raises:
+        SourceError: A folder holds no mammogram.
+    """
+    return [_row(bundle, file) for file in _found(files)]
+
+
+def _found(files: Iterable[Path]) -> Iterator[Path]:
+    for file in files:
+        if not file.is_dir():
+            yield file
+            continue
+        inside = sorted(path for path in file.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        if not inside:
+            raise SourceError(
+                f"{file.name}: no file in it ends in {', '.join(sorted(SUFFIXES))}. Name the files one by one"
+            )
+        yield from inside
+
+
+def _row(bundle: Bundle, file: Path) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(("file", "score", "call", "laterality", "view", "code", "message"))
+    row["file"] = file.name
+    try:
+        mammogram = read_mammogram(file, preprocess=bundle.manifest.preprocess)
+    except ImageError as error:
+        return row | {"code": error.code, "message": str(error)}
+    score = float(bundle.predict([mammogram])[0])
+    threshold = bundle.manifest.threshold
+    call = None if threshold is None else "positive" if score >= threshold else "negative"
+    return row | {"score": score, "call": call, "laterality": mammogram.laterality, "view": mammogram.view}

@@ -1,0 +1,191 @@
+"""A recipe: everything that decides the result of a run, and nothing else.
+
+On disk it is TOML; here it is frozen pydantic models that refuse unknown keys. Devices, workers
+and folders do not decide the result: they are on the command line.
+"""
+
+import hashlib
+import re
+import tomllib
+import types
+import typing
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mammoscope.batches import Augment
+from mammoscope.cohort import RatioSplit, SplitSettings
+from mammoscope.errors import RecipeError, nearest
+from mammoscope.images import Preprocess
+from mammoscope.models import ModelConfig, Precision, TimmModel
+from mammoscope.vocabulary import View
+
+
+class Strict(BaseModel):
+    """Frozen; unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Select(Strict):
+    """Which images take part; the others are counted in the report, never dropped in silence."""
+
+    views: tuple[View, ...] | None = Field(default=None, description="only these views; all when not given")
+    implants: bool = Field(default=True, description="whether images with implants take part")
+
+
+class Training(Strict):
+    """How weights are fitted, in every stage."""
+
+    batch_size: int = Field(default=32, ge=1)
+    loss: Literal["bce", "focal"] = Field(default="bce", description="focal: Lin et al. 2017, gamma 2")
+    class_weight: Literal["none", "balanced"] = Field(default="none", description="balanced: negatives / positives")
+    sampling: Literal["natural", "balanced"] = Field(default="natural", description="balanced: half of each class")
+    precision: Precision = "float32"
+    clip_norm: float | None = Field(default=None, gt=0, description="limit of the gradient's norm")
+    patience: int | None = Field(default=None, ge=1, description="stop after so many epochs without a better tune AUC")
+
+
+class Stage(Strict):
+    """A stretch of training with one optimiser; stages follow each other on the same weights."""
+
+    epochs: int = Field(default=10, ge=1)
+    freeze: Literal["nothing", "backbone"] = Field(
+        default="nothing", description="backbone: only the last layer learns"
+    )
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    lr: float = Field(default=3e-4, gt=0, description="highest learning rate")
+    weight_decay: float = Field(default=1e-2, ge=0)
+    schedule: Literal["constant", "cosine"] = Field(default="cosine", description="after the warm-up")
+    warmup_epochs: float = Field(default=0.0, ge=0, description="linear rise to lr")
+
+
+class Measure(Strict):
+    """How the run is measured."""
+
+    threshold: Literal["youden", "sensitivity", "specificity"] = Field(default="youden", description="rule, on tune")
+    at_least: float = Field(default=0.9, gt=0, lt=1, description="the sensitivity or specificity asked for")
+    replicates: int = Field(default=2000, ge=100, description="bootstrap replicates over patients")
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+
+
+class Recipe(Strict):
+    """One run."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="lower-case letters, digits, hyphens")
+    source: str = Field(description="a source's name, or package.module:NAME")
+    target: Literal["malignant"] = Field(default="malignant", description="what a score near 1 says")
+    seed: int = Field(default=0, ge=0)
+    select: Select = Select()
+    split: SplitSettings = RatioSplit()
+    preprocess: Preprocess = Preprocess()
+    augment: Augment = Augment()
+    model: ModelConfig = TimmModel()
+    training: Training = Training()
+    stages: tuple[Stage, ...] = Field(default=(Stage(),), min_length=1)
+    measure: Measure = Measure()
+
+    @property
+    def epochs(self) -> int:
+        """Of all stages."""
+        return sum(stage.epochs for stage in self.stages)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that decides the result; the name does not."""
+        return hashlib.sha256(self.model_dump_json(exclude={"name"}).encode()).hexdigest()
+
+
+def read_recipe(path: Path) -> Recipe:
+    r"""Read a recipe from TOML, or from the JSON that a run folder keeps.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The recipe, with every default filled in.
+
+    Raises:
+        RecipeError: There is no such file, it is not TOML, or it does not describe a run. The text names
+            file, line, table and key, and the nearest known key.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "mine.toml"
+        ...     _ = file.write_text('name = "mine"\nsource = "rsna"\n[model]\nbackbone = "resnet34"')
+        ...     read_recipe(file).model.backbone
+        'resnet34'
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError):
+        raise RecipeError(f"{path.name}: no such recipe. The ones that come with mammoscope are in recipes/") from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path.name}: not UTF-8 text. A recipe is a TOML file") from error
+    try:
+        if path.suffix == ".json":
+            return Recipe.model_validate_json(text)
+        return Recipe.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path.name}: not TOML: {error}. Correct the line") from error
+    except ValidationError as error:
+        problems = [_sentence(path.name, text, problem) for problem in error.errors()]
+        raise RecipeError("\n".join(problems)) from error
+
+
+def _sentence(file: str, text: str, problem: Any) -> str:
+    where = [str(part) for part in problem["loc"]]
+    keys = [part for part in where if part not in _KINDS]
+    line = _line(text, keys[-1]) if keys else None
+    place = f"{file}:{line}" if line else file
+    table = f" [{'.'.join(keys[:-1])}]" if len(keys) > 1 else ""
+    if problem["type"] == "extra_forbidden":
+        return f"{place}{table}: unknown key {keys[-1]!r}{nearest(keys[-1], _known(where))}"
+    if problem["type"] == "missing":
+        return f"{place}{table}: the key {keys[-1]!r} is missing. Add it"
+    key = f" {keys[-1]}" if keys else ""
+    return f"{place}{table}:{key} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+_KINDS = frozenset({"timm", "simple-cnn", "ratio", "kfold", "official", "official-raw", "official-repaired", "file"})
+"""Values of `kind`, which pydantic puts in the place of an error."""
+
+
+def _line(text: str, key: str) -> int | None:
+    pattern = re.compile(rf"^\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*(=|\])")
+    return next((n for n, line in enumerate(text.splitlines(), start=1) if pattern.match(line)), None)
+
+
+def _known(where: list[str]) -> list[str]:
+    """The keys that are allowed at the place of an error."""
+    model: Any = Recipe
+    for part in where[:-1]:
+        model = _inside(model, part)
+        if model is None:
+            return []
+    return list(model.model_fields) if hasattr(model, "model_fields") else []
+
+
+def _inside(model: Any, part: str) -> Any:
+    if hasattr(model, "model_fields"):
+        field = model.model_fields.get(part)
+        return None if field is None else field.annotation
+    options = _options(model)
+    if part.isdigit():
+        return options[0]
+    return next((option for option in options if part == _kind_of(option)), None)
+
+
+def _options(annotation: Any) -> list[Any]:
+    origin = typing.get_origin(annotation)
+    if origin in {typing.Union, types.UnionType, typing.Annotated, tuple}:
+        inner = typing.get_args(annotation)
+        return [one for option in inner for one in _options(option)] if origin is not tuple else [inner[0]]
+    return [annotation]
+
+
+def _kind_of(option: Any) -> str | None:
+    fields = getattr(option, "model_fields", {})
+    return fields["kind"].default if "kind" in fields else None

@@ -1,0 +1,251 @@
+"""Cache, order and augmentation."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mammoscope.batches import PARAMETERS, Augment, Samples, apply, batches, draw, epoch_order, prepare
+from mammoscope.batches import cache as cache_module
+from mammoscope.errors import StorageError
+from mammoscope.images import Preprocess
+
+SMALL = Preprocess(rows=48, cols=32)
+
+
+def picture(path: Path, *, seed: int = 0) -> Path:
+    """A bright half disc at the left on black, with texture."""
+    y, x = np.mgrid[:120, :80]
+    breast = (((y - 60) / 50) ** 2 + (x / 60) ** 2 < 1).astype(np.float32)
+    grain = np.random.default_rng(seed).uniform(80, 200, breast.shape)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), (breast * grain).astype(np.uint8))
+    return path
+
+
+def images(folder: Path, names: list[str]) -> pl.DataFrame:
+    rows = [{"source": "own", "image_id": name, "path": name, "laterality": "L", "view": "CC"} for name in names]
+    return pl.DataFrame(rows)
+
+
+def test_every_image_has_an_outcome_in_the_order_given(tmp_path: Path) -> None:
+    for name in ("c.png", "a.png"):
+        picture(tmp_path / name)
+    (tmp_path / "b.png").write_bytes(b"")
+    told: list[tuple[int, int]] = []
+
+    table = prepare(
+        images(tmp_path, ["c.png", "b.png", "gone.png", "a.png"]),
+        roots={"own": tmp_path},
+        preprocess=SMALL,
+        folder=tmp_path / "cache",
+        workers=2,
+        progress=lambda done, total: told.append((done, total)),
+    )
+
+    assert table["image_id"].to_list() == ["c.png", "b.png", "gone.png", "a.png"]
+    assert table["code"].to_list() == [None, "empty", "missing", None]
+    assert table["file"].is_null().to_list() == [False, True, True, False]
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_processes_and_one_process_prepare_the_same(tmp_path: Path) -> None:
+    names = [picture(tmp_path / f"{n}.png", seed=n).name for n in range(3)]
+
+    tables = [
+        prepare(images(tmp_path, names), roots={"own": tmp_path}, preprocess=SMALL, folder=tmp_path / f"{n}", workers=n)
+        for n in (1, 2)
+    ]
+
+    assert tables[0].equals(tables[1])
+    for name in tables[0]["file"]:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+
+
+def test_the_cache_keeps_lossless_16_bit_pictures_and_their_trail(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+
+    table = prepare(
+        images(tmp_path, ["a.png"]), roots={"own": tmp_path}, preprocess=SMALL, folder=tmp_path / "cache", workers=1
+    )
+
+    array = np.load(tmp_path / "cache" / table["file"][0])
+    about = json.loads((tmp_path / "cache" / table["file"][0]).with_suffix(".json").read_text())
+    assert (array.dtype, array.shape) == (np.uint16, (48, 32))
+    assert about["trail"]
+    assert table["mean_intensity"][0] == pytest.approx(array.mean() / 65535, abs=1e-5)
+
+
+def test_a_second_run_reads_no_picture_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture(tmp_path / "a.png")
+    given = {"roots": {"own": tmp_path}, "preprocess": SMALL, "folder": tmp_path / "cache", "workers": 1}
+    first = prepare(images(tmp_path, ["a.png"]), **given)
+    monkeypatch.setattr(cache_module, "read_mammogram", None)
+
+    second = prepare(images(tmp_path, ["a.png"]), **given)
+
+    assert second.equals(first)
+
+
+@pytest.mark.parametrize("change", ["bytes", "settings", "laterality"])
+def test_whatever_changes_the_picture_changes_its_name(tmp_path: Path, change: str) -> None:
+    picture(tmp_path / "a.png")
+    table, given = images(tmp_path, ["a.png"]), {"roots": {"own": tmp_path}, "folder": tmp_path / "cache", "workers": 1}
+    first = prepare(table, preprocess=SMALL, **given)
+
+    if change == "bytes":
+        picture(tmp_path / "a.png", seed=1)
+    if change == "laterality":
+        table = table.with_columns(laterality=pl.lit("R"))
+    second = prepare(table, preprocess=Preprocess(rows=48, cols=40) if change == "settings" else SMALL, **given)
+
+    assert second["file"][0] != first["file"][0]
+
+
+def test_a_full_disk_is_a_typed_error_and_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture(tmp_path / "a.png")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+
+    with pytest.raises(StorageError, match=r"could not be written, No space left on device. Make room"):
+        prepare(
+            images(tmp_path, ["a.png"]), roots={"own": tmp_path}, preprocess=SMALL, folder=tmp_path / "c", workers=1
+        )
+
+    assert [file for file in (tmp_path / "c").rglob("*") if file.is_file()] == []
+
+
+def _die(*_: object, **__: object) -> None:
+    import os
+
+    os.kill(os.getpid(), 9)
+
+
+def test_a_file_that_kills_its_decoder_is_named_and_the_others_are_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process pool that breaks names no culprit: each suspect is tried alone."""
+    names = [picture(tmp_path / f"{n}.png", seed=n).name for n in range(5)]
+    original = cache_module.ProcessPoolExecutor.submit
+
+    def submit(pool, function, job, **given):
+        return original(pool, _die if job.image_id == "2.png" else function, job, **given)
+
+    monkeypatch.setattr(cache_module.ProcessPoolExecutor, "submit", submit)
+
+    table = prepare(
+        images(tmp_path, names), roots={"own": tmp_path}, preprocess=SMALL, folder=tmp_path / "cache", workers=2
+    )
+
+    assert table["code"].to_list() == [None, None, "crashed", None, None]
+    assert "the decoder died on this file" in table["message"][2]
+
+
+@given(seed=st.integers(0, 99), epoch=st.integers(0, 9), labels=st.lists(st.booleans(), min_size=1, max_size=40))
+def test_a_natural_epoch_visits_each_sample_once_and_always_in_the_same_order(
+    seed: int, epoch: int, labels: list[bool]
+) -> None:
+    given = {"seed": seed, "epoch": epoch, "sampling": "natural"}
+
+    order = epoch_order(np.array(labels), **given)
+
+    assert sorted(order) == list(range(len(labels)))
+    assert np.array_equal(order, epoch_order(np.array(labels), **given))
+
+
+@given(positives=st.integers(1, 9), negatives=st.integers(1, 30))
+def test_a_balanced_epoch_is_as_long_and_half_positive(positives: int, negatives: int) -> None:
+    labels = np.array([True] * positives + [False] * negatives)
+
+    order = epoch_order(labels, seed=0, epoch=0, sampling="balanced")
+
+    assert len(order) == len(labels)
+    assert labels[order].sum() == len(labels) // 2
+
+
+ANY = Augment(flip_vertical=0.5, flip_horizontal=0.5, rotate_deg=30, shift=0.2, zoom=0.2, brightness=0.2, contrast=0.3)
+
+
+@given(samples=st.lists(st.integers(0, 1000), min_size=2, max_size=6, unique=True))
+def test_a_sample_is_changed_the_same_way_in_any_batch(samples: list[int]) -> None:
+    together = draw(ANY, seed=1, epoch=2, samples=samples)
+
+    alone = np.concatenate([draw(ANY, seed=1, epoch=2, samples=[n]) for n in samples])
+
+    assert np.array_equal(together, alone)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_augmented_pictures_stay_in_range_and_the_input_is_not_modified(seed: int) -> None:
+    pixels = torch.rand(3, 1, 24, 16, generator=torch.Generator().manual_seed(seed))
+    before = pixels.clone()
+
+    out = apply(pixels, draw(ANY, seed=seed, epoch=0, samples=[0, 1, 2]), augment=ANY)
+
+    assert out.shape == pixels.shape
+    assert 0 <= out.min() <= out.max() <= 1
+    assert torch.equal(pixels, before)
+
+
+def test_no_augmentation_changes_nothing() -> None:
+    pixels = torch.rand(2, 1, 8, 6)
+
+    out = apply(pixels, draw(Augment(), seed=0, epoch=0, samples=[0, 1]), augment=Augment())
+
+    assert torch.equal(out, pixels)
+
+
+@pytest.mark.parametrize(("name", "axis"), [("flip_v", 2), ("flip_h", 3)])
+def test_a_flip_is_an_exact_mirror(name: str, axis: int) -> None:
+    pixels = torch.rand(1, 1, 8, 6)
+    parameters = np.zeros((1, len(PARAMETERS)), dtype=np.float32)
+    parameters[0, PARAMETERS.index(name)] = 1
+
+    out = apply(pixels, parameters, augment=Augment())
+
+    torch.testing.assert_close(out, pixels.flip(axis), atol=1e-5, rtol=0)
+
+
+def test_a_quarter_turn_of_an_oblong_picture_keeps_pixels_square() -> None:
+    pixels = torch.zeros(1, 1, 40, 20)
+    pixels[0, 0, 18:22, 5:15] = 1  # a bar across, 4 x 10
+    parameters = np.zeros((1, len(PARAMETERS)), dtype=np.float32)
+    parameters[0, PARAMETERS.index("angle")] = 90
+
+    out = apply(pixels, parameters, augment=Augment())
+
+    lit = np.argwhere(out[0, 0].numpy() > 0.5)
+    assert np.ptp(lit, axis=0).tolist() == [9, 3]  # now upright, 10 x 4
+
+
+def test_batches_carry_their_own_labels(tmp_path: Path) -> None:
+    files = [tmp_path / f"{n}.npy" for n in range(5)]
+    for n, file in enumerate(files):
+        np.save(file, np.full((2, 3), n * 1000, dtype=np.uint16))
+    samples = Samples(files=files, labels=np.array([n % 2 == 1 for n in range(5)]))
+
+    found = list(batches(samples, np.array([4, 1, 0, 3]), batch_size=3))
+
+    assert [batch.samples.tolist() for batch in found] == [[4, 1, 0], [3]]
+    assert [batch.labels.tolist() for batch in found] == [[0, 1, 0], [1]]
+    assert found[0].pixels[0, 0, 0, 0].item() == pytest.approx(4000 / 65535)
+
+
+def test_a_last_batch_of_one_can_be_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "a.npy"
+    np.save(file, np.zeros((2, 2), dtype=np.uint16))
+    samples = Samples(files=[file] * 5, labels=np.zeros(5, dtype=bool))
+
+    sizes = [len(b.samples) for b in batches(samples, np.arange(5), batch_size=2, drop_last=True)]
+
+    assert sizes == [2, 2]

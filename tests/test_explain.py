@@ -1,0 +1,155 @@
+"""Grad-CAM against a network whose map is known, and the pictures."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from mammoscope.errors import BundleError, RecipeError
+from mammoscope.explain import GROUPS, clearest, explain_predictions, grad_cam, side_by_side
+from mammoscope.images import Preprocess
+from mammoscope.models import Bundle, Classifier, Manifest, SimpleCnn, TimmModel, build
+from mammoscope.records import Record, index_of
+from test_batches import picture
+
+
+class Known(nn.Module):
+    """Two channels, the picture and its negative; the logit is the mean of the first minus that of the second."""
+
+    def __init__(self, signs: tuple[float, float]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(signs))
+
+    def forward_features(self, pixels: Tensor) -> Tensor:
+        return torch.cat([pixels, -pixels], dim=1)
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        return (features.mean(dim=(2, 3)) * self.weight).sum(dim=1, keepdim=True)
+
+
+def test_the_map_of_a_known_network_is_the_picture_itself() -> None:
+    """Weights 1 and 0: each channel's mean gradient is 1/N and 0, so the map is the first channel over its maximum."""
+    pixels = torch.rand(1, 1, 6, 4)
+
+    heat = grad_cam(Classifier(Known((1.0, 0.0)), mean=0, std=1), pixels)
+
+    np.testing.assert_allclose(heat, (pixels / pixels.max())[0, 0].numpy(), atol=1e-6)
+
+
+def test_where_nothing_speaks_for_the_class_the_map_is_not_defined() -> None:
+    heat = grad_cam(Classifier(Known((-1.0, 0.0)), mean=0, std=1), torch.rand(1, 1, 6, 4))
+
+    assert heat is None
+
+
+def test_the_map_equals_the_papers_formula_written_out_with_hooks() -> None:
+    network, pixels = build(TimmModel(backbone="resnet18"), seed=0).eval(), torch.rand(1, 1, 64, 96)
+    kept: dict[str, Tensor] = {}
+    handle = network.network.layer4.register_forward_hook(lambda *given: kept.update(a=given[2]))
+    logit = network(pixels)
+    handle.remove()
+    gradient = torch.autograd.grad(logit.sum(), kept["a"])[0]
+    evidence = torch.relu((gradient.mean((2, 3), keepdim=True) * kept["a"]).sum(1))[0].detach().numpy()
+
+    heat = grad_cam(network, pixels)
+
+    expected = None if not evidence.max() > 0 else cv2.resize(evidence / evidence.max(), (96, 64))
+    assert (heat is None) == (expected is None)
+    if expected is not None:
+        np.testing.assert_allclose(heat, expected, atol=1e-5)
+
+
+def test_the_mode_and_the_gradients_of_the_network_are_left_as_they_were() -> None:
+    network = build(SimpleCnn(channels=(4, 8)), seed=0).train()
+
+    grad_cam(network, torch.rand(1, 1, 16, 16))
+
+    assert network.training
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_a_network_without_a_feature_map_is_refused() -> None:
+    network = build(TimmModel(backbone="vit_tiny_patch16_224"), seed=0)
+
+    with pytest.raises(BundleError, match="Grad-CAM needs a feature map of 4 axes"):
+        grad_cam(network, torch.rand(1, 1, 224, 224))
+
+
+@given(rows=st.integers(2, 40), cols=st.integers(2, 40), height=st.integers(8, 90))
+def test_a_drawing_has_the_picture_twice_and_its_aspect(rows: int, cols: int, height: int) -> None:
+    drawn = side_by_side(np.random.default_rng(0).random((rows, cols), dtype=np.float32), None, height_px=height)
+
+    half = max(1, round(cols * height / rows))
+    assert drawn.shape == (height, 2 * half + max(1, height // 56), 3)
+    np.testing.assert_array_equal(drawn[:, :half], drawn[:, -half:])
+
+
+def test_an_outline_is_drawn_on_both_pictures() -> None:
+    square = np.array([[2.0, 2.0], [6.0, 2.0], [6.0, 6.0], [2.0, 6.0]])
+
+    drawn = side_by_side(np.zeros((10, 10), dtype=np.float32), None, outlines=[square], height_px=100)
+
+    assert drawn[:, :100].max() > 200
+    assert drawn[:, -100:].max() > 200
+
+
+def test_the_clearest_of_each_group_come_first() -> None:
+    table = pl.DataFrame(
+        {
+            "part": ["test"] * 6 + ["tune"],
+            "label": [1, 1, 1, 0, 0, 0, 1],
+            "score": [0.6, 0.9, 0.1, 0.2, 0.05, 0.8, 1.0],
+            "image_id": list("abcdefg"),
+        }
+    )
+
+    chosen = clearest(table, threshold=0.5, each=1)
+
+    assert list(zip(chosen["group"], chosen["image_id"], strict=True)) == list(zip(GROUPS, "bfce", strict=True))
+
+
+def planted(folder: Path, *, threshold: float | None) -> tuple[pl.DataFrame, Bundle, object]:
+    records, rows = [], []
+    for n in range(4):
+        picture(folder / f"{n}.png", seed=n)
+        box = {"lesion_x0": 20.0, "lesion_y0": 40.0, "lesion_x1": 40.0, "lesion_y1": 70.0} if n == 0 else {}
+        records.append(
+            Record(source="own", patient_id=str(n), image_id=str(n), path=f"{n}.png", malignant=n < 2, **box)
+        )
+        rows.append({"source": "own", "image_id": str(n), "part": "test", "label": int(n < 2), "score": n / 4})
+    table = pl.DataFrame(rows).with_columns(laterality=pl.lit("L"), view=pl.lit("CC"))
+    model = SimpleCnn(channels=(4, 8))
+    manifest = Manifest(
+        name="t", meaning="m", model=model, preprocess=Preprocess(rows=48, cols=32), threshold=threshold
+    )
+    return table, Bundle(manifest=manifest, network=build(model, seed=0)), index_of(records, roots={"own": folder})
+
+
+def test_pictures_are_written_for_each_group_and_a_lost_file_is_said(tmp_path: Path) -> None:
+    table, bundle, index = planted(tmp_path / "data", threshold=0.5)
+    (tmp_path / "data" / "3.png").unlink()
+
+    rows = explain_predictions(table, bundle=bundle, index=index, folder=tmp_path / "run" / "explanations", each=4)
+
+    assert json.loads((tmp_path / "run" / "explanations.json").read_text()) == rows
+    assert [row["image_id"] for row in rows if row["file"] is None] == ["3"]
+    assert "could not be read again" in next(row["note"] for row in rows if row["image_id"] == "3")
+    assert "known lesion outlined" in next(row["note"] for row in rows if row["image_id"] == "0")
+    for row in rows:
+        if row["file"]:
+            drawn = cv2.imread(str(tmp_path / "run" / row["file"]))
+            assert drawn.std() > 5
+
+
+def test_without_a_threshold_nothing_is_drawn(tmp_path: Path) -> None:
+    table, bundle, index = planted(tmp_path, threshold=None)
+
+    with pytest.raises(RecipeError, match="no operating threshold yet. Run mammoscope evaluate first"):
+        explain_predictions(table, bundle=bundle, index=index, folder=tmp_path / "e")

@@ -1,0 +1,170 @@
+"""Networks, scores and bundles."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from mammoscope.errors import BundleError, RecipeError, SourceError
+from mammoscope.images import Preprocess, read_mammogram
+from mammoscope.models import Bundle, Manifest, SimpleCnn, TimmModel, build, model_card, predict_files, score, to_input
+from test_batches import picture
+
+SMALL = Preprocess(rows=48, cols=32)
+MODELS = [SimpleCnn(channels=(4, 8)), TimmModel(backbone="resnet18"), TimmModel(backbone="mobilenetv3_small_100")]
+
+
+def bundle(**changes: object) -> Bundle:
+    model = SimpleCnn(channels=(4, 8))
+    manifest = Manifest(name="tiny", meaning="malignant", model=model, preprocess=SMALL, **changes)
+    return Bundle(manifest=manifest, network=build(model, seed=3).eval())
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: getattr(m, "backbone", m.kind))
+def test_a_network_gives_one_logit_a_picture_and_head_follows_features(model: SimpleCnn | TimmModel) -> None:
+    network, pixels = build(model, seed=0).eval(), torch.rand(3, 1, 64, 48)
+
+    logits = network(pixels)
+
+    assert logits.shape == (3,)
+    torch.testing.assert_close(network.parts.forward_head(network.features(pixels)).squeeze(1), logits)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: getattr(m, "backbone", m.kind))
+def test_the_seed_decides_the_weights_and_no_global_generator_moves(model: SimpleCnn | TimmModel) -> None:
+    before = torch.get_rng_state()
+
+    one, two, other = (build(model, seed=seed).state_dict() for seed in (0, 0, 1))
+
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+def test_an_unknown_backbone_is_answered_with_the_nearest() -> None:
+    with pytest.raises(RecipeError, match="timm has no 'resnet81'; did you mean 'resnet"):
+        build(TimmModel(backbone="resnet81"), seed=0)
+
+
+def test_local_weights_are_loaded_as_timm_itself_loads_them(tmp_path: Path) -> None:
+    rgb = timm.create_model("resnet18", num_classes=1000)
+    save_file(rgb.state_dict(), tmp_path / "w.safetensors")
+    overlay = {"state_dict": rgb.state_dict()}
+    reference = timm.create_model(
+        "resnet18", pretrained=True, pretrained_cfg_overlay=overlay, in_chans=1, num_classes=1
+    )
+    pixels = torch.rand(2, 1, 64, 64)
+
+    network = build(TimmModel(pretrained=str(tmp_path / "w.safetensors"), mean=0, std=1), seed=0)
+
+    torch.testing.assert_close(network.eval().features(pixels), reference.eval().forward_features(pixels))
+
+
+def test_weights_that_are_no_safetensors_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "w.safetensors").write_bytes(b"\x80\x04\x95 a pickle")
+
+    with pytest.raises(RecipeError, match=r"w.safetensors is not a safetensors file .*pickled weights are never read"):
+        build(TimmModel(pretrained=str(tmp_path / "w.safetensors")), seed=0)
+    with pytest.raises(RecipeError, match="no file gone.safetensors"):
+        build(TimmModel(pretrained=str(tmp_path / "gone.safetensors")), seed=0)
+
+
+def test_scores_are_the_sigmoid_of_the_logits_and_the_mode_is_given_back() -> None:
+    network, pixels = build(SimpleCnn(channels=(4,), drop_rate=0.5), seed=0), torch.rand(4, 1, 16, 16)
+
+    found = score(network, [pixels[:3], pixels[3:]])
+
+    assert network.training
+    np.testing.assert_allclose(found, torch.sigmoid(network.eval()(pixels)).detach().numpy(), atol=1e-6)
+    assert score(network, []).shape == (0,)
+
+
+def test_a_bundle_read_back_scores_the_same_to_the_bit(tmp_path: Path) -> None:
+    made = bundle(threshold=0.4, threshold_rule="youden on tune")
+    made.save_pretrained(tmp_path / "b")
+    mammogram = read_mammogram(picture(tmp_path / "a.png"), preprocess=SMALL)
+
+    read = Bundle.from_pretrained(tmp_path / "b")
+
+    assert read.predict([mammogram]) == made.predict([mammogram])
+    assert read.manifest.threshold == 0.4
+    assert (tmp_path / "b" / "README.md").read_text() == model_card(read.manifest)
+
+
+def test_the_file_path_and_the_training_path_give_the_same_score(tmp_path: Path) -> None:
+    from mammoscope.batches import prepare
+    from test_batches import images
+
+    picture(tmp_path / "a.png")
+    table = prepare(
+        images(tmp_path, ["a.png"]), roots={"own": tmp_path}, preprocess=SMALL, folder=tmp_path / "c", workers=1
+    )
+    made = bundle()
+
+    from_cache = score(made.network, [to_input([np.load(tmp_path / "c" / table["file"][0])])])
+    from_file = made.predict([read_mammogram(tmp_path / "a.png", preprocess=SMALL, laterality="L", view="CC")])
+
+    assert from_cache == from_file
+
+
+def _damage_weights(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+
+
+def _other_version(folder: Path) -> None:
+    facts = json.loads((folder / "bundle.json").read_text())
+    (folder / "bundle.json").write_text(json.dumps(facts | {"pixels_version": "0"}))
+
+
+def _unknown_key(folder: Path) -> None:
+    facts = json.loads((folder / "bundle.json").read_text())
+    (folder / "bundle.json").write_text(json.dumps(facts | {"surprise": 1}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_damage_weights, "is not the file the manifest names"),
+        (_other_version, "trained on pixels of version 0"),
+        (_unknown_key, "Extra inputs are not permitted"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "has no model.safetensors"),
+        (lambda folder: (folder / "bundle.json").unlink(), "is not a bundle"),
+        (lambda folder: (folder / "bundle.json").write_bytes(b"\xff\xfe"), "it is not text"),
+    ],
+)
+def test_a_damaged_bundle_is_refused(tmp_path: Path, damage: object, message: str) -> None:
+    bundle().save_pretrained(tmp_path / "b")
+    damage(tmp_path / "b")
+
+    with pytest.raises(BundleError, match=message):
+        Bundle.from_pretrained(tmp_path / "b")
+
+
+def test_predicting_a_folder_answers_for_every_file(tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.png").write_bytes(b"")
+    cv2.imwrite(str(tmp_path / "in" / "blank.png"), np.zeros((40, 40), dtype=np.uint8))
+
+    rows = predict_files(bundle(threshold=0.0), [tmp_path / "in", tmp_path / "gone.png"])
+
+    assert [(row["file"], row["code"]) for row in rows] == [
+        ("a.png", None),
+        ("b.png", "empty"),
+        ("blank.png", "blank"),
+        ("gone.png", "missing"),
+    ]
+    assert rows[0]["call"] == "positive"
+    assert 0 <= rows[0]["score"] <= 1
+
+
+def test_a_folder_without_mammograms_is_said(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+
+    with pytest.raises(SourceError, match="in: no file in it ends in"):
+        predict_files(bundle(), [tmp_path / "in"])
