@@ -32,7 +32,7 @@ def source_named(text: str) -> Source:
     if known in SOURCES:
         return SOURCES[known]
     module, colon, name = text.partition(":")
-    if not (module and colon and name):
+    if not (module and colon and name) or module.startswith("."):
         raise SourceError(
             f"{text!r} is not one of {', '.join(SOURCES)}, nor package.module:NAME{nearest(known, list(SOURCES))}"
         )
