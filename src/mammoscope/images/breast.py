@@ -13,6 +13,8 @@ from jaxtyping import Bool, Float32, Real, UInt8
 Side = Literal["left", "right"]
 
 THUMB_SIDE = 256  # longest side of the thumbnail
+UNCLEAR = 0.05  # a side must be straight over this much more of the breast's height than the other ...
+CLEAR = 0.2  # ... and over this much more to overrule the laterality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ def stretched(thumb: Real[np.ndarray, "rows cols"], *, invert: bool) -> Float32[
     if invert:
         values = -values
     low, high = float(values.min()), float(np.percentile(values, 99.9))
-    return np.clip((values - low) / max(high - low, 1e-9), 0.0, 1.0)
+    return np.asarray(np.clip((values - low) / max(high - low, 1e-9), 0.0, 1.0), dtype=np.float32)
 
 
 def breast_mask(shown: Float32[np.ndarray, "rows cols"]) -> Bool[np.ndarray, "rows cols"] | None:
@@ -87,18 +89,27 @@ def breast_mask(shown: Float32[np.ndarray, "rows cols"]) -> Bool[np.ndarray, "ro
     return _filled((labels == largest + 1).astype(np.uint8)).astype(bool)
 
 
-def chest_side(mask: Bool[np.ndarray, "rows cols"]) -> Side | None:
+def chest_side(mask: Bool[np.ndarray, "rows cols"], *, expected: Side | None) -> Side | None:
     """The side of the chest wall: where the outline of the breast is straight and upright.
 
+    Args:
+        mask: From `breast_mask`.
+        expected: The usual side for the laterality, if that is known; it decides where the outline does not.
+
     Returns:
-        None if neither side is clearly straighter.
+        None if neither side is straighter and none is expected.
+
+    Example:
+        >>> half_disc = np.hypot(*np.mgrid[-32:32, 0:40]) < 30
+        >>> chest_side(half_disc, expected=None)
+        'left'
     """
     rows = mask[mask.any(axis=1)]
     first = rows.argmax(axis=1)
     last = rows[:, ::-1].argmax(axis=1)
     left, right = (int(np.convolve(np.bincount(edge), [1, 1, 1]).max()) for edge in (first, last))
-    if abs(left - right) < 0.02 * len(rows):
-        return None
+    if abs(left - right) < (UNCLEAR if expected is None else CLEAR) * len(rows):
+        return expected
     return "left" if left > right else "right"
 
 

@@ -31,7 +31,7 @@ def _jpeg_shape(stream: bytes) -> tuple[int, int] | None:
         marker = stream[at + 1]
         if marker in JPEG_FRAMES:
             return int.from_bytes(stream[at + 5 : at + 7], "big"), int.from_bytes(stream[at + 7 : at + 9], "big")
-        if marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD7:
+        if marker in {0x01, 0xFF} or 0xD0 <= marker <= 0xD7:  # TEM, fill, RST: no length
             at += 1 if marker == 0xFF else 2
             continue
         at += 2 + int.from_bytes(stream[at + 2 : at + 4], "big")

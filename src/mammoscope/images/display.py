@@ -20,6 +20,9 @@ class Rescale:
     intercept: float = 0.0
 
 
+IDENTITY = Rescale()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Lut:
     """A Modality LUT or VOI LUT: LUT Descriptor (0028,3002) and LUT Data (0028,3006).
@@ -133,4 +136,4 @@ def percentile_window(values: Float[np.ndarray, " pixels"], *, low: float, high:
 
 def _looked_up(values: Real[np.ndarray, "..."], lut: Lut) -> Float[np.ndarray, "..."]:
     index = np.clip(np.rint(values).astype(np.int64) - lut.first, 0, len(lut.entries) - 1)
-    return lut.entries[index].astype(np.float64)
+    return np.asarray(lut.entries[index], dtype=np.float64)

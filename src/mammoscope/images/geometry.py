@@ -89,9 +89,14 @@ class Geometry:
             shape=(y1 - y0, x1 - x0),
             x_offset=self.x_offset - x0,
             y_offset=self.y_offset - y0,
-            kept=self.box_to_original((x0, y0, x1, y1)),
+            kept=self._within_original(self.box_to_original((x0, y0, x1, y1))),
             chain=(*self.chain, f"crop to columns {x0}-{x1}, rows {y0}-{y1}"),
         )
+
+    def _within_original(self, box: Box) -> Box:
+        rows, cols = self.original_shape
+        x0, y0, x1, y1 = box
+        return max(0.0, x0), max(0.0, y0), min(float(cols), x1), min(float(rows), y1)
 
     def mirrored(self) -> "Geometry":
         """Exchange left and right."""
@@ -183,7 +188,7 @@ class Geometry:
         grid = heatmap.astype(np.float32)
         if grid.shape[0] > least[0] or grid.shape[1] > least[1]:
             size = min(grid.shape[0], least[0]), min(grid.shape[1], least[1])
-            grid = cv2.resize(grid, size[::-1], interpolation=cv2.INTER_AREA)
+            grid = np.asarray(cv2.resize(grid, size[::-1], interpolation=cv2.INTER_AREA), dtype=np.float32)
         matrix = np.array([[self.x_scale, 0, self.x_offset], [0, self.y_scale, self.y_offset]])
         matrix[:, :2] *= (cols / grid.shape[1], rows / grid.shape[0])
         return _inside(_warp(grid, matrix=matrix, shape=self.shape), box=self.box_to_final(self.kept))
@@ -222,8 +227,7 @@ def _warp(
 ) -> Float32[np.ndarray, "rows cols"]:
     """Apply `matrix`, given in corner coordinates; OpenCV counts from pixel centres, half a pixel further in."""
     centred = matrix.copy()
-    centred[:, 2] += 0.5 * (matrix[0, 0], matrix[1, 1])[0] * np.array([1, 0])
-    centred[:, 2] += 0.5 * matrix[1, 1] * np.array([0, 1]) - 0.5
+    centred[:, 2] += 0.5 * np.diag(matrix[:, :2]) - 0.5
     warped = cv2.warpAffine(grid, centred, shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(warped, dtype=np.float32)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydicom.dataset import Dataset
 from pydicom.datadict import dictionary_description, tag_for_keyword
+from pydicom.dataset import Dataset
 
 from mammoscope.images.mammogram import Step, refusal
 

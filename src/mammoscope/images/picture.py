@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int16, UInt8, UInt16
 
-from mammoscope.images.display import Lut, Rescale, Window
+from mammoscope.images.display import IDENTITY, Lut, Rescale, Window
 from mammoscope.images.mammogram import Step
 from mammoscope.vocabulary import Laterality, View
 
@@ -35,7 +35,7 @@ class Picture:
 
     stored: Stored
     original_shape: tuple[int, int]
-    modality: Rescale | Lut = Rescale()
+    modality: Rescale | Lut = IDENTITY
     voi: Window | Lut | None = None
     invert: bool | None = None
     padding: tuple[int, int] | None = None

@@ -197,7 +197,8 @@ def _voi(picture: Picture, sight: Sight, wanted: Preprocess) -> tuple[Window | L
     if wanted.window == "header" and picture.voi is not None:
         return picture.voi, []
     window = percentile_window(sight.breast_values, low=LOW_PERCENTILE, high=HIGH_PERCENTILE)
-    detail = f"percentiles {LOW_PERCENTILE:g} to {HIGH_PERCENTILE:g} of the breast: centre {window.centre:g}, width {window.width:g}"
+    span = f"percentiles {LOW_PERCENTILE:g} to {HIGH_PERCENTILE:g} of the breast"
+    detail = f"{span}: centre {window.centre:g}, width {window.width:g}"
     cause = "window = percentile" if wanted.window == "percentile" else "the file gives no window"
     return window, [Step(name="window", detail=detail, cause=cause)]
 

@@ -12,8 +12,6 @@ from mammoscope.images.mammogram import Step
 from mammoscope.images.picture import Picture, Stored
 from mammoscope.vocabulary import Laterality
 
-BRIGHT_PADDING = "padding brighter than the picture"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sight:
@@ -58,11 +56,12 @@ def look(picture: Picture) -> Sight:
     elif invert != seen.inverted:
         steps.append(Step(name="oddity", detail="the background looks bright, the header was followed", cause=numbers))
     mask = breast_mask(stretched(values, invert=invert))
-    chest = None if mask is None else chest_side(mask)
+    usual = _usual_side(picture.laterality)
+    chest = usual if mask is None else chest_side(mask, expected=usual)
     steps.append(_told(mask, chest))
-    steps += _usual_side(chest, picture.laterality)
-    if chest is None and picture.laterality is not None:
-        chest = "left" if picture.laterality is Laterality.LEFT else "right"
+    if usual is not None and chest != usual:
+        detail = f"the chest wall is on the {chest}: the picture is mirrored, or its side is wrong"
+        steps.append(Step(name="oddity", detail=detail, cause=f"laterality {picture.laterality}"))
     return Sight(
         stored=stored, padding=padding, values=values, invert=invert, mask=mask, chest=chest, trail=tuple(steps)
     )
@@ -125,9 +124,8 @@ def _told(mask: Bool[np.ndarray, "rows cols"] | None, chest: Side | None) -> Ste
     )
 
 
-def _usual_side(chest: Side | None, laterality: Laterality | None) -> list[Step]:
-    """Left breasts are usually shown with the chest wall on the left; a mirrored picture is noted, not refused."""
-    if chest is None or laterality is None or (chest == "left") == (laterality is Laterality.LEFT):
-        return []
-    detail = f"the chest wall is on the {chest}: the picture is mirrored, or its side is wrong"
-    return [Step(name="oddity", detail=detail, cause=f"laterality {laterality}")]
+def _usual_side(laterality: Laterality | None) -> Side | None:
+    """Where the chest wall of this side is usually shown."""
+    if laterality is None:
+        return None
+    return "left" if laterality is Laterality.LEFT else "right"

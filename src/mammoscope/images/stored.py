@@ -5,10 +5,11 @@ import struct
 from dataclasses import dataclass
 
 import numpy as np
-import openjpeg
+from jaxtyping import Integer
+from openjpeg.utils import decode as decode_jpeg2000
 from PIL import Image
 from pydicom.encaps import get_frame
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
 from mammoscope.images.codestream import claimed_shape, is_whole
@@ -163,7 +164,7 @@ def _compressed(header: Header, layout: Layout, stream: bytes, *, reduce: int) -
         decoder = get_decoder(layout.syntax)
         values = decoder.as_array(header.dataset, raw=True, decoding_plugin=PLUGINS[layout.syntax])[0]
     else:
-        values = openjpeg.decode(stream)
+        values = decode_jpeg2000(stream)
     return _signed(values.reshape(layout.rows, layout.cols), layout)
 
 
@@ -181,21 +182,25 @@ def _reduced(stream: bytes, *, reduce: int) -> Stored | None:
             values = np.array(image)
     except OSError:
         return None
-    return values >> (values.dtype.itemsize * 8 - precision - 1)  # Pillow stretches to 8 or 16 bits
+    # Pillow stretches to 8 or 16 bits
+    whole: Stored = np.right_shift(values, values.dtype.itemsize * 8 - precision - 1)
+    return whole
 
 
-def _signed(values: np.ndarray, layout: Layout) -> Stored:
+def _signed(values: Integer[np.ndarray, "rows cols"], layout: Layout) -> Stored:
     """Keep Bits Stored below High Bit, and read them as signed if the header says so."""
-    width = layout.bits_allocated
+    width, spare = layout.bits_allocated, layout.bits_allocated - layout.bits_stored
     dtype, signed = (np.uint8, np.int8) if width == 8 else (np.uint16, np.int16)
     whole = values.astype(dtype, copy=False)
     above = layout.high_bit + 1 - layout.bits_stored
     if above:
-        whole = whole >> above
-    spare = width - layout.bits_stored
-    if not layout.signed:
-        return whole & ((1 << layout.bits_stored) - 1) if spare and int(whole.max()) >> layout.bits_stored else whole
-    return ((whole << spare).view(signed) >> spare).astype(np.int16)
+        whole = np.right_shift(whole, above)
+    if layout.signed:
+        whole = np.right_shift(np.left_shift(whole, spare).view(signed), spare).astype(np.int16)
+    elif spare and int(whole.max()) >> layout.bits_stored:
+        whole = np.bitwise_and(whole, (1 << layout.bits_stored) - 1)
+    kept: Stored = whole
+    return kept
 
 
 def _colour(header: Header, layout: Layout) -> Stored:
