@@ -1,0 +1,250 @@
+"""Several runs on the same test patients, side by side in one HTML file."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from mammoscope.errors import SourceError
+from mammoscope.evaluation import Difference, Measured, auc_difference, measure, sample_of, unit_rows
+from mammoscope.report.drawing import DASHES, MUTED, SERIES, Drawing, draw, unit_square
+from mammoscope.report.folder import MADE_BY, Missing, RunFiles, read_run
+from mammoscope.report.page import inline, rendered, usable_metrics
+from mammoscope.report.sections import number_table
+from mammoscope.report.words import interval, number, size_words
+from mammoscope.storage import write_text
+from mammoscope.vocabulary import Part
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+else:  # heavy, and only drawing needs it
+    Figure = Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    name: str
+    files: RunFiles
+    metrics: dict[str, Any]
+    test: pl.DataFrame
+    fingerprint: str | None
+
+
+def write_comparison(runs: Sequence[Path], *, out: Path) -> Path:
+    """Compare runs on the same test images: intervals, paired differences, curves, verdicts.
+
+    Args:
+        runs: Two to six run folders, each measured.
+        out: HTML file to write; the ROC curves are written beside it as `<name>-roc-<unit>.svg`.
+
+    Returns:
+        `out`.
+
+    Raises:
+        SourceError: Fewer than two runs; a run has no metrics or predictions; or the runs differ in split, test images,
+            labels or how they were measured. The text says in what.
+        StorageError: The file cannot be written.
+    """
+    if not 2 <= len(runs) <= len(SERIES):
+        raise SourceError(f"comparison: {len(runs)} run folders given, 2 to {len(SERIES)} are allowed")
+    opened = [_opened(run) for run in runs]
+    named = [_Run(name=name, **_rest(run)) for name, run in zip(_names(opened), opened, strict=True)]
+    for other in named[1:]:
+        _refuse_other_test_part(named[0], other)
+    units = [unit for unit in named[0].metrics["units"] if all(unit in run.metrics["units"] for run in named)]
+    measured = {unit: [_measured(run, unit) for run in named] for unit in units}
+    drawings = {unit: _roc(named, unit) for unit in _shown(named, units)}
+    for unit, drawing in drawings.items():
+        if drawing is not None:
+            write_text(out.parent / f"{out.stem}-roc-{unit}.svg", drawing.svg)
+    first = named[0].metrics
+    page = rendered(
+        "comparison.html.j2",
+        title=" against ".join(run.name for run in named) if len(named) == 2 else f"{len(named)} runs compared",
+        runs=[_head(run, place, out) for place, run in enumerate(named)],
+        summary=_summary(named, measured, unit=first["headline"]),
+        fingerprint=named[0].fingerprint,
+        confidence=first["confidence"],
+        replicates=first["replicates"],
+        seed=first["seed"],
+        size=size_words(first["units"][first["headline"]]["test"]["auc"], unit=first["headline"]),
+        tables=[_table(named, unit) for unit in units],
+        differences=[
+            {"unit": unit, "rows": _differences(named, measured[unit], confidence=first["confidence"])}
+            for unit in units
+        ],
+        figures={unit: inline(drawing) for unit, drawing in drawings.items()},
+        captions={unit: drawing.alt for unit, drawing in drawings.items() if drawing is not None},
+        warnings=[(run.name, text) for run in named for text in run.metrics["warnings"]],
+    )
+    write_text(out, page)
+    return out
+
+
+def _opened(run: Path) -> _Run:
+    if not run.is_dir():
+        raise SourceError(
+            f"{run.name}: no such run folder. Make one with: mammoscope run RECIPE --data FOLDER --out RUN"
+        )
+    files = read_run(run)
+    metrics, predictions = usable_metrics(files), files.predictions
+    for file in (metrics, predictions):
+        if isinstance(file, Missing):
+            name = file.file
+            raise SourceError(f"{run.name}: {name} is {file.why}. Make it with: {MADE_BY[name]}")
+    if not isinstance(metrics, dict) or not isinstance(
+        predictions, pl.DataFrame
+    ):  # for the type checker: refused above
+        raise SourceError(f"{run.name}: not a measured run")
+    recipe = files.recipe if isinstance(files.recipe, dict) else {}
+    split = files.split if isinstance(files.split, dict) else {}
+    return _Run(
+        name=str(recipe.get("name") or run.resolve().name),
+        files=files,
+        metrics=metrics,
+        test=predictions.filter(pl.col("part") == Part.TEST.value),
+        fingerprint=split.get("fingerprint"),
+    )
+
+
+def _rest(run: _Run) -> dict[str, Any]:
+    return {"files": run.files, "metrics": run.metrics, "test": run.test, "fingerprint": run.fingerprint}
+
+
+def _names(runs: Sequence[_Run]) -> list[str]:
+    """Recipe names where they differ, else with the folder's name, else numbered."""
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):
+        names = [f"{run.name} ({run.files.folder.resolve().name})" for run in runs]
+    if len(set(names)) < len(names):
+        names = [f"{place}: {name}" for place, name in enumerate(names, start=1)]
+    return names
+
+
+def _refuse_other_test_part(first: _Run, other: _Run) -> None:
+    both = f"comparison: {first.name} and {other.name}"
+    keys = [name for name in ("source", "image_id") if name in first.test.columns and name in other.test.columns]
+    columns = [*keys, "patient_id", pl.col("label").cast(pl.Int64)]
+    ours, theirs = first.test.select(columns), other.test.select(columns)
+    images = (ours.select(keys), theirs.select(keys))
+    only = [a.join(b, on=keys, how="anti").height for a, b in (images, images[::-1])]
+    if any(only):
+        raise SourceError(
+            f"{both} have different test images ({only[0]} only in the first, {only[1]} only in the second). "
+            "Give both recipes the same [select], [split] and seed"
+        )
+    if not ours.sort(keys).equals(theirs.sort(keys)):
+        raise SourceError(
+            f"{both} have the same test images with other labels or patients. Train both on the same index"
+        )
+    if first.fingerprint != other.fingerprint:
+        raise SourceError(
+            f"{both} have different splits (fingerprints {str(first.fingerprint)[:12]} and "
+            f"{str(other.fingerprint)[:12]}). Give both recipes the same [split] and seed"
+        )
+    for setting in ("headline", "rule", "at_least", "replicates", "confidence", "seed"):
+        found = (first.metrics[setting], other.metrics[setting])
+        if found[0] != found[1]:
+            raise SourceError(
+                f"{both} were measured with other settings ({setting} {found[0]!r} and {found[1]!r}). "
+                "Evaluate both with the same"
+            )
+
+
+def _measured(run: _Run, unit: Any) -> Measured:
+    metrics = run.metrics
+    sample = sample_of(unit_rows(run.test, unit=unit))
+    return measure(sample, replicates=metrics["replicates"], seed=metrics["seed"], curves=False)
+
+
+def _differences(named: Sequence[_Run], measured: Sequence[Measured], *, confidence: float) -> list[dict[str, Any]]:
+    rows = []
+    for one, other in combinations(range(len(named)), 2):
+        found: Difference = auc_difference(measured[one], measured[other], confidence=confidence)
+        rows.append(
+            {
+                "first": named[one].name,
+                "second": named[other].name,
+                "value": number(found.auc.value),
+                "ends": interval({"low": found.auc.low, "high": found.auc.high}),
+                "verdict": found.verdict,
+                "reason": found.auc.reason,
+            }
+        )
+    return rows
+
+
+def _summary(named: Sequence[_Run], measured: dict[Any, list[Measured]], *, unit: str) -> str:
+    rows = _differences(named, measured[unit], confidence=named[0].metrics["confidence"])
+    said = []
+    for row in rows:
+        what = row["reason"] if row["verdict"] is None else f"difference {row['value']}, {row['ends']}"
+        if row["verdict"] == "not distinguishable":
+            said.append(f"{row['first']} and {row['second']} are not distinguishable ({what})")
+        elif row["verdict"] is None:
+            said.append(f"{row['first']} and {row['second']} cannot be compared ({what})")
+        else:
+            said.append(f"{row['first']} is {row['verdict']} {row['second']} ({what})")
+    return f"By ROC AUC per {unit}, on the same test patients: {'; '.join(said)}."
+
+
+def _table(named: Sequence[_Run], unit: str) -> dict[str, Any]:
+    columns = [number_table({"units": {unit: run.metrics["units"][unit]}}, part="test") for run in named]
+    rows = [
+        {"name": row["name"], "key": row["key"], "cells": [column["rows"][place]["cells"][0] for column in columns]}
+        for place, row in enumerate(columns[0]["rows"])
+    ]
+    return {
+        "unit": unit,
+        "aggregation": columns[0]["units"][0]["aggregation"],
+        "size": size_words(columns[0]["units"][0]["size"], unit=unit),
+        "rows": rows,
+        "thresholds": [number(column["units"][0]["threshold"]["value"]) for column in columns],
+    }
+
+
+def _head(run: _Run, place: int, out: Path) -> dict[str, Any]:
+    report = run.files.folder / "report.html"
+    link = None
+    if report.is_file() and report.resolve().is_relative_to(out.resolve().parent):
+        link = report.resolve().relative_to(out.resolve().parent).as_posix()
+    model = run.files.recipe.get("model") if isinstance(run.files.recipe, dict) else None
+    colours = ("blue", "rust", "green", "purple", "ochre", "teal")
+    return {"name": run.name, "colour": colours[place], "link": link, "model": json.dumps(model) if model else None}
+
+
+def _shown(named: Sequence[_Run], units: Sequence[str]) -> list[str]:
+    wanted = (named[0].metrics["headline"], "image", "breast")
+    return list(dict.fromkeys(unit for unit in wanted if unit in units))
+
+
+def _roc(named: Sequence[_Run], unit: str) -> Drawing | None:
+    results = [run.metrics["units"][unit] for run in named]
+    if not all(result["roc"] for result in results):
+        return None
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        unit_square(axes, x="1 \N{MINUS SIGN} specificity", y="Sensitivity")
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
+        for place, (run, result) in enumerate(zip(named, results, strict=True)):
+            roc, label = result["roc"], f"{run.name}: {number(result['test']['auc']['value'])}"
+            axes.fill_between(roc["grid"], roc["low"], roc["high"], color=SERIES[place], alpha=0.09, linewidth=0)
+            axes.plot(roc["x"], roc["y"], color=SERIES[place], linestyle=DASHES[place], label=label)
+        axes.legend(loc="lower right", fontsize=8.5)
+
+    said = "; ".join(
+        f"{run.name} AUC {number(r['test']['auc']['value'])}, {interval(r['test']['auc'])}"
+        for run, r in zip(named, results, strict=True)
+    )
+    return draw(
+        f"roc-{unit}",
+        title=f"ROC per {unit}",
+        alt=f"ROC curves per {unit} with bands: {said}.",
+        size=(4.8, 4.7),
+        paint=paint,
+    )

@@ -1,0 +1,174 @@
+"""Run folder to one HTML file that needs nothing else: no script, no font, no network."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from mammoscope import __version__
+from mammoscope.errors import SourceError
+from mammoscope.report import figures, sections
+from mammoscope.report.drawing import Drawing
+from mammoscope.report.folder import Missing, RunFiles, missing, read_run
+from mammoscope.report.words import number, paragraph, percent
+from mammoscope.storage import write_text
+
+METRICS_SCHEMA = "1"
+
+
+def write_report(run: Path) -> Path:
+    """Write the report of a run into its folder: `report.html`, and its figures as `figures/*.svg`.
+
+    Every number comes from the files of the folder. What is not there is named in its place, with the command that
+    makes it.
+
+    Args:
+        run: The run folder.
+
+    Returns:
+        Path of the HTML file.
+
+    Raises:
+        SourceError: There is no such folder.
+        StorageError: The folder cannot be written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_report(Path(folder)).name
+        'report.html'
+    """
+    if not run.is_dir():
+        raise SourceError(
+            f"{run.name}: no such run folder. Make one with: mammoscope run RECIPE --data FOLDER --out RUN"
+        )
+    files = read_run(run)
+    drawn = run_figures(files)
+    for drawing in drawn.values():
+        write_text(run / "figures" / f"{drawing.name}.svg", drawing.svg)
+    page = rendered("report.html.j2", **_context(files, drawn))
+    write_text(run / "report.html", page)
+    return run / "report.html"
+
+
+def rendered(template: str, **context: Any) -> str:
+    """Fill a template of this package; every value is escaped unless it is markup of our own."""
+    environment = Environment(
+        loader=PackageLoader("mammoscope.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = number
+    environment.filters["percent"] = percent
+    environment.tests["missing"] = lambda value: isinstance(value, Missing)
+    style = environment.get_template("style.css").render()
+    return environment.get_template(template).render(style=Markup(style), version=__version__, **context)  # noqa: S704
+
+
+def inline(drawing: Drawing | None) -> Markup | None:
+    """A drawing as markup for a page: it was made here, its texts are escaped by matplotlib."""
+    return None if drawing is None else Markup(drawing.inline)  # noqa: S704
+
+
+def usable_metrics(files: RunFiles) -> dict[str, Any] | Missing:
+    """The metrics if this version can read them."""
+    if isinstance(files.metrics, Missing):
+        return files.metrics
+    if not isinstance(files.metrics, dict) or files.metrics.get("schema") != METRICS_SCHEMA:
+        return missing("metrics.json", "written by another version")
+    return files.metrics
+
+
+def run_figures(files: RunFiles) -> dict[str, Drawing]:
+    """Every figure that the files of a run allow, by name."""
+    metrics = usable_metrics(files)
+    found: list[Drawing | None] = []
+    threshold = None
+    if isinstance(metrics, dict):
+        confidence = metrics["confidence"]
+        found.append(figures.lead_figure(metrics))
+        threshold = metrics["units"].get("image", {}).get("threshold", {}).get("value")
+        for unit in shown_units(metrics):
+            result = metrics["units"][unit]
+            found.append(figures.roc_figure(result, confidence=confidence))
+            found.append(figures.precision_recall_figure(result, confidence=confidence))
+            found.append(figures.confusion_figure(result))
+    if isinstance(files.predictions, pl.DataFrame):
+        found.append(figures.score_figure(files.predictions, threshold=threshold))
+    if not isinstance(files.history, Missing):
+        found.append(figures.training_figure(files.history))
+    if isinstance(files.cohort, pl.DataFrame):
+        found.append(figures.cohort_figure(files.cohort))
+    return {drawing.name: drawing for drawing in found if drawing is not None}
+
+
+def shown_units(metrics: dict[str, Any]) -> list[str]:
+    """The headline's unit first, then image and breast where they have a result: these get curves."""
+    wanted = [metrics["headline"], "image", "breast"]
+    return list(dict.fromkeys(unit for unit in wanted if unit in metrics["units"]))
+
+
+def _context(files: RunFiles, drawn: dict[str, Drawing]) -> dict[str, Any]:
+    metrics, recipe = usable_metrics(files), files.recipe
+    name = recipe.get("name") if isinstance(recipe, dict) else None
+    shown = files.explanations
+    context = {
+        "title": str(name or files.folder.resolve().name),
+        "run": files.folder.name or "RUN",
+        "metrics": metrics,
+        "figures": {key: inline(drawing) for key, drawing in drawn.items()},
+        "captions": {key: drawing.alt for key, drawing in drawn.items()},
+        "recipe": recipe if isinstance(recipe, Missing) else sections.settings(_mapping(recipe)),
+        "source": recipe.get("source") if isinstance(recipe, dict) else None,
+        "environment": files.environment
+        if isinstance(files.environment, Missing)
+        else sections.settings(_mapping(files.environment)),
+        "code": sections.picked(_known(files.environment), "mammoscope", "commit"),
+        "audit": files.audit if isinstance(files.audit, Missing) else sections.findings(_mapping(files.audit)),
+        "split": files.split
+        if isinstance(files.split, Missing)
+        else sections.picked(_known(files.split), "kind", "seed", "fingerprint", "notes"),
+        "failures": files.prepare if isinstance(files.prepare, Missing) else sections.failures(_mapping(files.prepare)),
+        "history": files.history,
+        "cohort": files.cohort if isinstance(files.cohort, Missing) else sections.part_table(files.cohort),
+        "predictions": files.predictions if isinstance(files.predictions, Missing) else True,
+        "flow": sections.flow(
+            _known(files.split),
+            _known(files.prepare),
+            None if isinstance(files.predictions, Missing) else files.predictions,
+        ),
+        "gallery": shown
+        if isinstance(shown, Missing)
+        else sections.gallery([row for row in shown if isinstance(row, dict)], run=files.folder),
+    }
+    return context | _results(metrics, files)
+
+
+def _results(metrics: dict[str, Any] | Missing, files: RunFiles) -> dict[str, Any]:
+    if isinstance(metrics, Missing):
+        return {"summary": None, "hardest": None}
+    threshold = metrics["units"].get("image", {}).get("threshold", {}).get("value")
+    wrong = None
+    if isinstance(files.predictions, pl.DataFrame) and threshold is not None:
+        wrong = sections.hardest(files.predictions, threshold=threshold)
+    return {
+        "summary": paragraph(metrics),
+        "test_table": sections.number_table(metrics, part="test"),
+        "tune_table": sections.number_table(metrics, part="tune"),
+        "baseline_rows": sections.baseline_table(metrics),
+        "units": shown_units(metrics),
+        "confusions": [sections.confusion_table(metrics["units"][unit]) for unit in shown_units(metrics)],
+        "hardest": wrong,
+    }
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _known(value: Any) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None

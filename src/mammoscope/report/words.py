@@ -1,0 +1,177 @@
+"""Numbers and findings in plain words: the same wording on the terminal and in the report."""
+
+from collections.abc import Mapping
+from typing import Any
+
+METRIC_NAMES = {
+    "auc": "ROC AUC",
+    "average_precision": "Average precision",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "ppv": "Positive predictive value",
+    "npv": "Negative predictive value",
+    "f1": "F1 score",
+    "recall_rate": "Recall rate",
+    "brier": "Brier score",
+}
+"""Metric to its name in print, in the order of the tables."""
+
+PLURAL = {"image": "images", "breast": "breasts", "exam": "exams", "patient": "patients"}
+
+RULES = {
+    "youden": "largest sensitivity + specificity",
+    "sensitivity": "sensitivity of at least {at_least:g}",
+    "specificity": "specificity of at least {at_least:g}",
+}
+
+NONE = "\N{EN DASH}"
+"""Printed where there is no value."""
+
+Facts = Mapping[str, Any]
+
+
+def number(value: float | None, *, digits: int = 3) -> str:
+    """A number for print; a dash where there is none.
+
+    Example:
+        >>> number(0.87249), number(-0.00001), number(None) == NONE
+        ('0.872', '0.000', True)
+    """
+    if value is None:
+        return NONE
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
+
+
+def interval(estimate: Facts) -> str:
+    """Both ends of an interval; empty where there is none.
+
+    Example:
+        >>> interval({"low": 0.8, "high": 0.9}), interval({"low": None, "high": None})
+        ('0.800 to 0.900', '')
+    """
+    if estimate.get("low") is None or estimate.get("high") is None:
+        return ""
+    return f"{number(estimate['low'])} to {number(estimate['high'])}"
+
+
+def percent(confidence: float) -> str:
+    """A level in per cent.
+
+    Example:
+        >>> percent(0.95)
+        '95 %'
+    """
+    return f"{100 * confidence:g} %"
+
+
+def rule_words(threshold: Facts) -> str:
+    """How a threshold was chosen.
+
+    Example:
+        >>> rule_words({"rule": "sensitivity", "at_least": 0.9})
+        'sensitivity of at least 0.9'
+    """
+    return RULES[threshold["rule"]].format(at_least=threshold.get("at_least") or 0)
+
+
+def lead_words(baseline: Facts, *, unit: str) -> str:
+    """Whether the model beats a baseline, as one clause.
+
+    Example:
+        >>> lead = {"auc": {"value": 0.03, "low": 0.0, "high": 0.07}, "verdict": "not distinguishable"}
+        >>> lead_words({"name": "metadata only", "units": {"image": {"difference": lead}}}, unit="image")
+        'not distinguishable from metadata only (difference 0.030, 0.000 to 0.070)'
+    """
+    name = baseline["name"]
+    found = baseline["units"].get(unit)
+    if found is None:
+        return f"not compared with {name} ({baseline.get('reason') or 'no result for this unit'})"
+    difference = found["difference"]
+    verdict, auc = difference["verdict"], difference["auc"]
+    if verdict is None:
+        return f"not compared with {name} ({auc.get('reason') or 'not defined'})"
+    preposition = "from" if verdict == "not distinguishable" else ""
+    return f"{verdict} {preposition} {name} (difference {number(auc['value'])}, {interval(auc)})".replace("  ", " ")
+
+
+def size_words(estimate: Facts, *, unit: str) -> str:
+    """How many rows, positives and patients a number rests on.
+
+    Example:
+        >>> size_words({"n": 120, "positives": 41, "patients": 30}, unit="image")
+        '120 images, 41 positive, of 30 patients'
+        >>> size_words({"n": 30, "positives": 12, "patients": 30}, unit="patient")
+        '30 patients, 12 positive'
+    """
+    rows = f"{estimate['n']:,} {PLURAL[unit]}, {estimate['positives']:,} positive"
+    return rows if unit == "patient" else f"{rows}, of {estimate['patients']:,} patients"
+
+
+def summary_lines(metrics: Facts) -> list[str]:
+    """The answer in a few lines, for a terminal.
+
+    Args:
+        metrics: What `metrics.json` holds.
+
+    Returns:
+        Lines: AUC per unit, calls at the threshold, the lead over each baseline, warnings.
+
+    Example:
+        >>> from mammoscope.evaluation import evaluate
+        >>> import polars as pl
+        >>> table = pl.DataFrame({
+        ...     "part": ["tune", "tune", "test", "test"], "label": [0, 1, 0, 1],
+        ...     "score": [0.2, 0.6, 0.3, 0.7], "patient_id": list("abcd"), "image_id": list("1234")})
+        >>> summary_lines(evaluate(table, replicates=50).to_json())[0]
+        'AUC per image 1.000 (95 % 1.000 to 1.000), test part: 2 images, 1 positive, of 2 patients'
+    """
+    unit, level = metrics["headline"], percent(metrics["confidence"])
+    lines = []
+    for name, result in metrics["units"].items():
+        auc = result["test"]["auc"]
+        ends = f" ({level} {interval(auc)})" if interval(auc) else f" ({auc['reason']})"
+        lines.append(f"AUC per {name} {number(auc['value'])}{ends}, test part: {size_words(auc, unit=name)}")
+    result = metrics["units"][unit]
+    threshold = result["threshold"]
+    if threshold["value"] is None:
+        lines.append(f"no threshold: {threshold['reason']}")
+    else:
+        calls = [f"{name} {_with_ends(result['test'][name])}" for name in ("sensitivity", "specificity", "accuracy")]
+        where = f"at score >= {threshold['value']:.3g} ({rule_words(threshold)} on {threshold['chosen_on']})"
+        lines.append(f"per {unit} {where}: {', '.join(calls)}")
+    lines += [f"AUC {lead_words(baseline, unit=unit)}" for baseline in metrics["baselines"]]
+    return lines + [f"warning: {text}" for text in metrics["warnings"]]
+
+
+def paragraph(metrics: Facts) -> str:
+    """The result in one paragraph of plain words, for the head of a report."""
+    unit, level = metrics["headline"], percent(metrics["confidence"])
+    result = metrics["units"][unit]
+    auc = result["test"]["auc"]
+    if auc["value"] is None:
+        return f"On the test part ({size_words(auc, unit=unit)}) the AUC is not defined: {auc['reason']}."
+    said = [
+        f"On the test part ({size_words(auc, unit=unit)}) the model puts a positive {unit} above a negative one with "
+        f"a chance of {number(auc['value'])} (ROC AUC per {unit}"
+        + (f"; {level} interval {interval(auc)}, patients resampled)." if interval(auc) else f"; {auc['reason']}).")
+    ]
+    cells = result["confusion"]
+    if cells is not None:
+        positives = cells["true_positive"] + cells["false_negative"]
+        negatives = cells["true_negative"] + cells["false_positive"]
+        said.append(
+            f"At the threshold chosen on the tune part it finds {cells['true_positive']} of {positives} positive "
+            f"{PLURAL[unit]} and calls {cells['false_positive']} of {negatives} negative ones positive."
+        )
+    leads = [lead_words(baseline, unit=unit) for baseline in metrics["baselines"]]
+    if leads:
+        said.append(f"Its AUC is {', '.join(leads[:-1])}{' and ' if len(leads) > 1 else ''}{leads[-1]}.")
+    return " ".join(said)
+
+
+def _with_ends(estimate: Facts) -> str:
+    ends = interval(estimate)
+    return f"{number(estimate['value'])}{f' ({ends})' if ends else ''}"
