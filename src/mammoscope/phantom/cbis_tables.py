@@ -1,0 +1,62 @@
+"""The tables of a phantom: case descriptions as CBIS-DDSM publishes them, and the truth."""
+
+import csv
+import io
+from collections.abc import Iterable
+
+from mammoscope.phantom.exam import Finding
+from mammoscope.vocabulary import Density, Laterality, Pathology, View
+
+PATHS = ("image file path", "cropped image file path", "ROI mask file path")
+SHARED = ("left or right breast", "image view", "abnormality id", "abnormality type")
+MASS_HEADER = (
+    *("patient_id", "breast_density", *SHARED, "mass shape", "mass margins", "assessment", "pathology", "subtlety"),
+    *PATHS,
+)
+TRUTH_HEADER = (
+    *("patient_id", "part", "laterality", "view", "lesion_id", "x_px", "y_px", "depth_mm", "diameter_mm"),
+    *("spiculation", "p_malignant", "malignant", "density", "spacing_mm", "quirk", "image", "mask", "crop"),
+)
+SIDES = {Laterality.LEFT: "LEFT", Laterality.RIGHT: "RIGHT"}
+DENSITIES = {Density.A: "1", Density.B: "2", Density.C: "3", Density.D: "4"}
+PATHOLOGIES = {
+    Pathology.MALIGNANT: "MALIGNANT",
+    Pathology.BENIGN: "BENIGN",
+    Pathology.BENIGN_WITHOUT_CALLBACK: "BENIGN_WITHOUT_CALLBACK",
+}
+
+
+def mass_case(patient_id: str, *, finding: Finding, view: View, image: str, crop: str, mask: str) -> dict[str, str]:
+    """One row of a mass table; the last cell ends in a line break, as in the archive."""
+    reading = finding.reading
+    cells = (
+        patient_id,
+        DENSITIES[finding.breast.density],
+        SIDES[finding.breast.laterality],
+        view.value,
+        "1",
+        "mass",
+        reading.shape,
+        reading.margins,
+        str(reading.assessment),
+        PATHOLOGIES[finding.pathology],
+        str(reading.subtlety),
+        image,
+        crop,
+        mask + "\n",
+    )
+    return dict(zip(MASS_HEADER, cells, strict=True))
+
+
+def table(header: Iterable[str], rows: Iterable[dict[str, str]], *, line_end: str) -> str:
+    """The text of a CSV file.
+
+    Example:
+        >>> table(("a", "b"), [{"a": "1", "b": "2"}], line_end="|")
+        'a,b|1,2|'
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(header), lineterminator=line_end)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
