@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mammoscope.errors import SourceError, nearest
 from mammoscope.records import Record
@@ -37,6 +37,7 @@ PATHOLOGIES = {
 }
 
 
+@runtime_checkable
 class CasePictures(Protocol):
     """Finds the pictures that a case table lists, in one edition."""
 
