@@ -149,7 +149,7 @@ def _border(mass: Mass, random: np.random.Generator) -> tuple[Float[np.ndarray, 
     turned = angle - random.uniform(0, np.pi)
     oval = 1 / np.hypot(np.cos(turned) / np.sqrt(mass.aspect), np.sin(turned) * np.sqrt(mass.aspect))
     waves = np.arange(2, 14)
-    height = np.where(waves < 5, 0.03 + 0.05 * mass.spiculation, 0.06 * mass.spiculation) * random.standard_normal(12)
+    height = np.where(waves < 5, 0.04 + 0.045 * mass.spiculation, 0.06 * mass.spiculation) * random.standard_normal(12)
     phase = random.uniform(0, 2 * np.pi, 12)
     lobes = np.exp((height * np.sin(np.outer(angle, waves) + phase)).sum(axis=1))
     border = oval * lobes
@@ -161,7 +161,7 @@ def _body(mass: Mass, share: Float[np.ndarray, "rows cols"]) -> Float[np.ndarray
     rim = 0.02 + 0.16 * mass.spiculation
     dome = np.sqrt(np.clip(1.15 - share**2, 0, None)) * expit(2 * (1 - share) / rim)
     halo = 0.14 * (1 - mass.spiculation) ** 2 * np.exp(-(((share - 1.13) / 0.07) ** 2))
-    return np.asarray((dome - halo) * (0.35 + 0.065 * mass.diameter_mm), np.float32)
+    return np.asarray((dome - halo) * (0.35 + 0.055 * mass.diameter_mm), np.float32)
 
 
 def _spicules(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt16
+from scipy.special import expit
 
 from mammoscope.errors import RecipeError
 from mammoscope.phantom.exam import Breast, mass_places
@@ -15,8 +16,8 @@ from mammoscope.vocabulary import Density, Laterality, View
 
 FAT_PER_CM = 0.46  # linear attenuation near 20 keV; Johns & Yaffe, Phys Med Biol 32:675 (1987)
 GLAND_MORE_PER_CM = 0.34  # gland less fat, ibid.
-FILM_SLOPE = 1.7  # of grey over attenuation, times 4: a film of average gradient near 3
-EDGE = 0.55  # the free edge of the compressed breast is as deep as this share of its thickness
+FILM_SLOPE = 1.6  # of grey over attenuation, times 4: a film of average gradient near 3
+EDGE = 0.45  # the free edge of the compressed breast is as deep as this share of its thickness
 MUSCLE_DEPTH_MM = 16.0  # over which the pectoral muscle comes to its full thickness
 MUSCLE_MORE = 0.95  # attenuation of the muscle at its thickest, less the fat in its place
 SKIN_MM = 1.6
@@ -165,8 +166,9 @@ def _film(
 ) -> UInt16[np.ndarray, "rows cols"]:
     """Exposure set for the middle of the breast, the sigmoid curve of the film, its grain."""
     middle = absorbed[inward_mm > 5 * EDGE * breast.shape.thickness_cm][::5]
-    exposed = 0.55 * np.quantile(middle, 0.5) + 0.45 * np.quantile(middle, 0.97)
+    exposed = float(0.55 * np.quantile(middle, 0.5) + 0.45 * np.quantile(middle, 0.97))
     grain = cv2.GaussianBlur(random.standard_normal(absorbed.shape, dtype=np.float32), (0, 0), 0.6)
-    grey = 1 / (1 + np.exp(-(FILM_SLOPE * (absorbed - exposed) + 0.35)))
+    beside = expit(0.6 - FILM_SLOPE * exposed)  # the film's black
+    grey = (expit(FILM_SLOPE * (absorbed - exposed) + 0.6) - beside) / (1 - beside)
     grey = grey + 0.008 * grain * (0.3 + grey)
     return np.asarray(np.rint(np.clip(grey, 0, 1) * 65535), np.uint16)
