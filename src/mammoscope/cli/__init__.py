@@ -9,6 +9,7 @@ from mammoscope import __version__
 from mammoscope.cli.audit import audit
 from mammoscope.cli.compare import compare
 from mammoscope.cli.demo import demo
+from mammoscope.cli.download import download
 from mammoscope.cli.evaluate import evaluate
 from mammoscope.cli.explain import explain
 from mammoscope.cli.index import index
@@ -36,7 +37,7 @@ app = typer.Typer(
 )
 
 for verb in (
-    *(sources, phantom, index, audit, split, inspect, prepare, train, evaluate, explain, report, compare),
+    *(sources, download, phantom, index, audit, split, inspect, prepare, train, evaluate, explain, report, compare),
     *(predict, run, demo),
 ):
     app.command()(verb)
