@@ -17,7 +17,7 @@ from mammoscope.explain import GROUPS, clearest, explain_predictions, grad_cam, 
 from mammoscope.images import Preprocess
 from mammoscope.models import Bundle, Classifier, Manifest, SimpleCnn, TimmModel, build
 from mammoscope.records import Record, index_of
-from test_batches import picture
+from planted import picture
 
 
 class Known(nn.Module):

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from mammoscope.errors import BundleError, RecipeError, SourceError
 from mammoscope.images import Preprocess, read_mammogram
 from mammoscope.models import Bundle, Manifest, SimpleCnn, TimmModel, build, model_card, predict_files, score, to_input
-from test_batches import picture
+from planted import picture
 
 SMALL = Preprocess(rows=48, cols=32)
 MODELS = [SimpleCnn(channels=(4, 8)), TimmModel(backbone="resnet18"), TimmModel(backbone="mobilenetv3_small_100")]
@@ -98,7 +98,7 @@ def test_a_bundle_read_back_scores_the_same_to_the_bit(tmp_path: Path) -> None:
 
 def test_the_file_path_and_the_training_path_give_the_same_score(tmp_path: Path) -> None:
     from mammoscope.batches import prepare
-    from test_batches import images
+    from planted import images
 
     picture(tmp_path / "a.png")
     table = prepare(

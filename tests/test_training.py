@@ -159,7 +159,7 @@ def test_the_cosine_ends_near_zero_and_never_rises_after_warm_up() -> None:
 
 @pytest.mark.parametrize("model", [SimpleCnn(channels=(8, 16)), TimmModel(backbone="resnet18")], ids=lambda m: m.kind)
 def test_an_architecture_can_overfit_four_images(tmp_path: Path, model: SimpleCnn | TimmModel) -> None:
-    recipe = TINY.model_copy(update={"model": model, "stages": (Stage(epochs=15, lr=3e-3, schedule="constant"),)})
+    recipe = TINY.model_copy(update={"model": model, "stages": (Stage(epochs=40, lr=3e-3, schedule="constant"),)})
     few = data(tmp_path / "data", count=4, rows=32, cols=32)
 
     trained = train(recipe, data=Data(train=few.train, tune=few.train, fingerprint="four"), folder=tmp_path)

@@ -1,8 +1,8 @@
 """Which network: the part of a recipe that describes it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 
 class TimmModel(BaseModel):
@@ -32,5 +32,13 @@ class SimpleCnn(BaseModel):
     std: float = Field(default=0.25, gt=0, description="then divided by")
 
 
-ModelConfig = Annotated[TimmModel | SimpleCnn, Field(discriminator="kind")]
+def _kind(value: Any) -> str:
+    """`kind` of a table or a config; a table without one is a timm model."""
+    kind = value.get("kind", "timm") if isinstance(value, dict) else value.kind
+    return str(kind)
+
+
+ModelConfig = Annotated[
+    Annotated[TimmModel, Tag("timm")] | Annotated[SimpleCnn, Tag("simple-cnn")], Discriminator(_kind)
+]
 """The closed set of architectures; `kind` chooses."""

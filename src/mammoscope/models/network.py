@@ -1,7 +1,7 @@
 """From a model config to a network."""
 
 from pathlib import Path
-from typing import Any, Protocol, assert_never, cast
+from typing import Any, Protocol, assert_never, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -13,6 +13,7 @@ from mammoscope.errors import RecipeError, nearest
 from mammoscope.models.config import SimpleCnn, TimmModel
 
 
+@runtime_checkable
 class TwoParts(Protocol):
     """A network in two parts, as timm writes them: explanations look in between."""
 

@@ -31,7 +31,7 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
 
 
 def score(
-    network: Classifier, batches: Iterable[Float[Tensor, "batch 1 rows cols"]], *, precision: Precision = "float32"
+    network: Classifier, batches: Iterable[Float[Tensor, "_ 1 rows cols"]], *, precision: Precision = "float32"
 ) -> Float[np.ndarray, " pictures"]:
     """Probability of the positive class, one a picture.
 
