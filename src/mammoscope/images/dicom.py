@@ -1,14 +1,16 @@
 """One DICOM file as a picture: parsed with guards, refused by policy, decoded once."""
 
+import logging
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pydicom
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from mammoscope.errors import ImageError
 from mammoscope.images import facts
@@ -20,7 +22,17 @@ from mammoscope.images.stored import Layout, decode, layout_of
 DEFLATED = "1.2.840.10008.1.2.1.99"
 MAX_INFLATED_BYTES = 1 << 29
 UNPARSABLE = (
-    *(AttributeError, EOFError, InvalidDicomError, KeyError, IndexError, MemoryError, NotImplementedError, OSError),
+    *(
+        AttributeError,
+        BytesLengthException,
+        EOFError,
+        InvalidDicomError,
+        KeyError,
+        IndexError,
+        MemoryError,
+        NotImplementedError,
+        OSError,
+    ),
     *(OverflowError, RuntimeError, TypeError, ValueError, struct.error, zlib.error),
 )
 
@@ -41,8 +53,7 @@ def read_dicom(path: Path, *, window_index: int, reduce: Callable[[int, int], in
     Raises:
         ImageError: It cannot be read, or is no mammogram for presentation; see `CODES`.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with _quiet() as caught:
         header = _parsed(path)
         facts.refuse_by_policy(header)
         if "Rows" not in header.dataset and "PixelData" not in header.dataset:
@@ -55,9 +66,23 @@ def read_dicom(path: Path, *, window_index: int, reduce: Callable[[int, int], in
     return replace(picture, trail=(*header.trail, *oddities))
 
 
+@contextmanager
+def _quiet() -> Iterator[list[warnings.WarningMessage]]:
+    """Collect warnings, and keep pydicom from logging: both carry values, and a value may be a name."""
+    logger = logging.getLogger("pydicom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield caught
+    finally:
+        logger.setLevel(level)
+
+
 def _picture(header: Header, layout: Layout, stored: Stored, *, window_index: int) -> Picture:
     if not str(header.word("PhotometricInterpretation")).startswith("MONOCHROME"):
-        header.note("oddity", "taken as MONOCHROME2", tagged("PhotometricInterpretation"))
+        header.note("oddity", "neither MONOCHROME1 nor MONOCHROME2", tagged("PhotometricInterpretation"))
     return Picture(
         stored=stored,
         original_shape=(layout.rows, layout.cols),
@@ -78,9 +103,9 @@ def _parsed(path: Path) -> Header:
         dataset = pydicom.dcmread(path, force=True)
     except RecursionError:
         raise refusal(path, "implausible", "its sequences are nested without end. Leave it out of the index") from None
+    except ImageError:
+        raise
     except UNPARSABLE as error:
-        if isinstance(error, ImageError):
-            raise
         code = "truncated" if isinstance(error, EOFError) else "damaged"
         what = f"its DICOM header cannot be parsed ({type(error).__name__}). Fetch the file again"
         raise refusal(path, code, what) from error

@@ -80,7 +80,7 @@ def windowed(values: Float[np.ndarray, "..."], window: Window) -> Float[np.ndarr
         the output range taken as [0, 1].
 
     Example:
-        >>> windowed(np.array([0.0, 2047.5, 4095.0]), Window(centre=2048, width=4096))
+        >>> windowed(np.array([0.0, 2047.5, 4095.0]), Window(centre=2048.0, width=4096.0))
         array([0. , 0.5, 1. ])
     """
     centre, width = window.centre, window.width
@@ -111,7 +111,7 @@ def display_values(
         DICOM PS3.4 N.2 (order of the grayscale transformations); PS3.3 C.11.2.
 
     Example:
-        >>> voi = Window(centre=50, width=100, function="LINEAR_EXACT")
+        >>> voi = Window(centre=50.0, width=100.0, function="LINEAR_EXACT")
         >>> display_values(np.array([25.0]), modality=Rescale(), voi=voi, invert=True)
         array([0.75], dtype=float32)
     """
@@ -127,7 +127,7 @@ def percentile_window(values: Float[np.ndarray, " pixels"], *, low: float, high:
     """The window between two percentiles of modality values, wide enough never to divide by zero.
 
     Example:
-        >>> percentile_window(np.arange(101.0), low=10, high=90)
+        >>> percentile_window(np.arange(101.0), low=10.0, high=90.0)
         Window(centre=50.0, width=80.0, function='LINEAR_EXACT')
     """
     bottom, top = (float(value) for value in np.percentile(values, [low, high]))

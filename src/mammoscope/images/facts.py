@@ -67,7 +67,7 @@ def laterality_of(header: Header) -> Laterality | None:
 
 def view_of(header: Header) -> View | None:
     """View Code Sequence, else View Position, else the view that CBIS-DDSM keeps in Patient Orientation."""
-    for item in _items(header, "ViewCodeSequence"):
+    for item in header.items("ViewCodeSequence"):
         code = Header(path=header.path, dataset=item, trail=header.trail).word("CodeValue")
         if code in VIEW_CODES:
             header.note("view", VIEW_CODES[code], f"{tagged('ViewCodeSequence')} = {code}")
@@ -110,7 +110,7 @@ def spacing_of(header: Header) -> tuple[float, float] | None:
 
 def modality_of(header: Header) -> Rescale | Lut:
     """Modality LUT Sequence, else rescale, else the identity."""
-    for item in _items(header, "ModalityLUTSequence"):
+    for item in header.items("ModalityLUTSequence"):
         lut = _lut(header, item)
         if lut is not None:
             header.note("modality", f"table of {len(lut.entries)} entries", tagged("ModalityLUTSequence"))
@@ -132,7 +132,7 @@ def voi_of(header: Header, *, index: int) -> Window | Lut | None:
     Source:
         DICOM PS3.3 C.11.2: several windows or tables are alternatives.
     """
-    items = _items(header, "VOILUTSequence")
+    items = header.items("VOILUTSequence")
     if items:
         at = _choose(header, index, count=len(items), keyword="VOILUTSequence")
         lut = _lut(header, items[at])
@@ -158,8 +158,8 @@ def voi_of(header: Header, *, index: int) -> Window | Lut | None:
     return Window(centre=centre, width=width, function=function)
 
 
-def inversion_of(header: Header) -> bool:
-    """Whether low values are to be shown bright.
+def inversion_of(header: Header) -> bool | None:
+    """Whether low values are to be shown bright; None if the header does not say.
 
     Source:
         DICOM PS3.3 C.7.6.3.1.2 (Photometric Interpretation), C.8.11.3.1 (Presentation LUT Shape).
@@ -173,7 +173,7 @@ def inversion_of(header: Header) -> bool:
         header.note("inversion", "after the window", cause)
         header.note("oddity", "MONOCHROME2 should have shape IDENTITY", cause)
         return True
-    return False
+    return False if photometric == "MONOCHROME2" else None
 
 
 def padding_of(header: Header, *, signed: bool) -> tuple[int, int] | None:
@@ -193,10 +193,6 @@ def padding_of(header: Header, *, signed: bool) -> tuple[int, int] | None:
         low, high = low - 0x10000, high - 0x10000
         header.note("oddity", f"read as signed: {low}", tagged("PixelPaddingValue"))
     return low, high
-
-
-def _items(header: Header, keyword: str) -> list[Dataset]:
-    return list(header.value(keyword) or ())
 
 
 def _spacing(header: Header, keyword: str) -> tuple[float, float] | None:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 Box = tuple[float, float, float, float]
+FINE = 4  # maps are placed on a grid this much finer than the final picture, then averaged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class Geometry:
         >>> geometry.to_final(np.array([[60.0, 20.0], [10.0, 100.0]]))
         array([[ 0.,  0.],
                [25., 40.]])
-        >>> geometry.box_to_original((0, 0, 25, 40))
+        >>> geometry.box_to_original((0.0, 0.0, 25.0, 40.0))
         (10.0, 20.0, 60.0, 100.0)
     """
 
@@ -89,7 +90,7 @@ class Geometry:
             shape=(y1 - y0, x1 - x0),
             x_offset=self.x_offset - x0,
             y_offset=self.y_offset - y0,
-            kept=self._within_original(self.box_to_original((x0, y0, x1, y1))),
+            kept=self._within_original(self.box_to_original((float(x0), float(y0), float(x1), float(y1)))),
             chain=(*self.chain, f"crop to columns {x0}-{x1}, rows {y0}-{y1}"),
         )
 
@@ -104,7 +105,7 @@ class Geometry:
         return replace(
             self,
             x_scale=-self.x_scale,
-            x_offset=width - self.x_offset,
+            x_offset=float(width - self.x_offset),
             chain=(*self.chain, "mirror left and right"),
         )
 
@@ -183,15 +184,18 @@ class Geometry:
 
         Fine maps are area-averaged, coarse ones interpolated. Padding is 0.
         """
-        rows, cols = self.original_shape
-        least = max(1, round(rows * self.y_scale)), max(1, round(cols * abs(self.x_scale)))
+        (rows, cols), (final_rows, final_cols) = self.original_shape, self.shape
+        x_scale, y_scale = self.x_scale * FINE, self.y_scale * FINE
         grid = heatmap.astype(np.float32)
-        if grid.shape[0] > least[0] or grid.shape[1] > least[1]:
-            size = min(grid.shape[0], least[0]), min(grid.shape[1], least[1])
+        size = min(grid.shape[0], max(1, round(rows * y_scale))), min(grid.shape[1], max(1, round(cols * abs(x_scale))))
+        if size != grid.shape:
             grid = np.asarray(cv2.resize(grid, size[::-1], interpolation=cv2.INTER_AREA), dtype=np.float32)
-        matrix = np.array([[self.x_scale, 0, self.x_offset], [0, self.y_scale, self.y_offset]])
+        matrix = np.array([[x_scale, 0, self.x_offset * FINE], [0, y_scale, self.y_offset * FINE]])
         matrix[:, :2] *= (cols / grid.shape[1], rows / grid.shape[0])
-        return _inside(_warp(grid, matrix=matrix, shape=self.shape), box=self.box_to_final(self.kept))
+        fine = _warp(grid, matrix=matrix, shape=(final_rows * FINE, final_cols * FINE))
+        x0, y0, x1, y1 = (edge * FINE for edge in self.box_to_final(self.kept))
+        fine = _inside(fine, box=(x0, y0, x1, y1))
+        return np.asarray(cv2.resize(fine, (final_cols, final_rows), interpolation=cv2.INTER_AREA), dtype=np.float32)
 
     def heatmap_to_original(self, heatmap: Float[np.ndarray, "map_rows map_cols"]) -> Float32[np.ndarray, "rows cols"]:
         """Resample a map that covers the final picture, at any resolution, onto the picture in the file.

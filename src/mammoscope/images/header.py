@@ -7,18 +7,15 @@ from typing import Any
 import numpy as np
 from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
+from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
 
 from mammoscope.images.mammogram import Step, refusal
 
 UNREADABLE = (
-    AttributeError,
-    KeyError,
-    IndexError,
-    NotImplementedError,
-    OverflowError,
-    RecursionError,
-    TypeError,
-    ValueError,
+    *(AttributeError, BytesLengthException, IndexError, KeyError, NotImplementedError, OverflowError),
+    *(RecursionError, TypeError, ValueError),
 )
 
 
@@ -46,8 +43,9 @@ class Header:
     def word(self, keyword: str) -> str | None:
         """A code string in capitals; the first of several."""
         value = self.value(keyword)
-        parts = [value] if isinstance(value, str) else list(value or ())
-        return str(parts[0]).strip().upper() or None if parts else None
+        parts = value if isinstance(value, MultiValue) else [value]
+        first = parts[0] if len(parts) else None
+        return first.strip().upper() or None if isinstance(first, str) else None
 
     def numbers(self, keyword: str) -> list[float]:
         """Finite numbers of an element; empty if absent or not numeric (noted as an oddity)."""
@@ -55,13 +53,18 @@ class Header:
         if value is None:
             return []
         try:
-            found = [float(part) for part in ([value] if isinstance(value, str | float | int) else value)]
+            found = [float(part) for part in (value if isinstance(value, MultiValue) else [value])]
         except (TypeError, ValueError):
             found = [float("nan")]
         if not np.isfinite(found).all():
             self.note("oddity", f"{tagged(keyword)} was ignored: it is not a number", "header")
             return []
         return found
+
+    def items(self, keyword: str) -> list[Dataset]:
+        """The items of a sequence; empty if it is absent or no sequence."""
+        value = self.value(keyword)
+        return list(value) if isinstance(value, Sequence) else []
 
     def whole(self, keyword: str) -> int | None:
         """One whole number, or None."""

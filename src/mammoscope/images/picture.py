@@ -15,6 +15,12 @@ MIN_SIDE = 16
 
 Stored = UInt8[np.ndarray, "rows cols"] | UInt16[np.ndarray, "rows cols"] | Int16[np.ndarray, "rows cols"]
 
+Resized = (
+    UInt8[np.ndarray, "new_rows new_cols"]
+    | UInt16[np.ndarray, "new_rows new_cols"]
+    | Int16[np.ndarray, "new_rows new_cols"]
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Picture:

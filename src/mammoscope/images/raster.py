@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
+from mammoscope.errors import ImageError
 from mammoscope.images.display import Window
 from mammoscope.images.mammogram import Step, refusal
 from mammoscope.images.picture import MAX_PIXELS, Picture, Stored
@@ -35,6 +36,8 @@ def read_raster(path: Path) -> Picture:
                 kind, mode = str(image.format), image.mode
                 orientation = image.getexif().get(274, 1) if kind == "JPEG" else 1  # Exif 0x0112
                 stored = _grey(image, path=path)
+        except ImageError:
+            raise
         except UnidentifiedImageError:
             raise refusal(
                 path, "not_an_image", "neither DICOM nor PNG, PGM, JPEG or TIFF. Leave it out of the index"

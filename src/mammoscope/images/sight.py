@@ -6,11 +6,13 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from mammoscope.images.breast import THUMB_SIDE, Side, bounding_box, breast_mask, chest_side, polarity, stretched
+from mammoscope.images.breast import THUMB_SIDE, Side, bounding_box, breast_mask, chest_side, grown, polarity, stretched
 from mammoscope.images.display import Rescale, modality_values
 from mammoscope.images.mammogram import Step
-from mammoscope.images.picture import Picture, Stored
+from mammoscope.images.picture import Picture, Resized, Stored
 from mammoscope.vocabulary import Laterality
+
+RIM_PX = 3  # thumbnail pixels at the rim of the breast where air is mixed in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,8 +39,12 @@ class Sight:
 
     @property
     def breast_values(self) -> Float[np.ndarray, " pixels"]:
-        """Modality values inside the breast, or of the whole thumbnail."""
-        return self.values[self.mask] if self.mask is not None else self.values.ravel()
+        """Modality values inside the breast without its rim, or of the whole thumbnail."""
+        if self.mask is None:
+            return self.values.ravel()
+        inner = ~grown(~self.mask, pixels=RIM_PX)
+        kept: Float[np.ndarray, " pixels"] = self.values[inner if inner.any() else self.mask]
+        return kept
 
 
 def look(picture: Picture) -> Sight:
@@ -67,11 +73,11 @@ def look(picture: Picture) -> Sight:
     )
 
 
-def resampled(stored: Stored, *, shape: tuple[int, int]) -> Stored:
+def resampled(stored: Stored, *, shape: tuple[int, int]) -> Resized:
     """Area average when shrinking, linear interpolation when enlarging. The one place where pixels are resampled."""
     shrinks = shape[0] < stored.shape[0] or shape[1] < stored.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    smaller: Stored = cv2.resize(stored, shape[::-1], interpolation=method)
+    smaller: Resized = cv2.resize(stored, shape[::-1], interpolation=method)
     return smaller
 
 

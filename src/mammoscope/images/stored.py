@@ -9,9 +9,11 @@ from jaxtyping import Integer
 from openjpeg.utils import decode as decode_jpeg2000
 from PIL import Image
 from pydicom.encaps import get_frame
+from pydicom.errors import BytesLengthException
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
+from mammoscope.errors import ImageError
 from mammoscope.images.codestream import claimed_shape, is_whole
 from mammoscope.images.header import Header, tagged
 from mammoscope.images.mammogram import refusal
@@ -33,7 +35,17 @@ PLUGINS = {  # the decoder of each other compressed syntax; those that abort on 
     RLE: "pydicom",
 }
 FAILURES = (
-    *(AttributeError, EOFError, IndexError, KeyError, MemoryError, NotImplementedError, OSError, OverflowError),
+    *(
+        AttributeError,
+        BytesLengthException,
+        EOFError,
+        IndexError,
+        KeyError,
+        MemoryError,
+        NotImplementedError,
+        OSError,
+        OverflowError,
+    ),
     *(RuntimeError, SyntaxError, TypeError, ValueError, struct.error),
 )
 
@@ -97,7 +109,7 @@ def decode(header: Header, layout: Layout, *, reduce: int) -> Stored:
         ImageError: There are no pixels, too few, or they cannot be decoded.
     """
     data = header.value("PixelData")
-    if not data:
+    if not isinstance(data, bytes) or not data:
         what = f"has no {tagged('PixelData')}. Leave it out of the index"
         raise refusal(header.path, "no_pixels", what)
     try:
@@ -107,9 +119,9 @@ def decode(header: Header, layout: Layout, *, reduce: int) -> Stored:
             values = _compressed(header, layout, _stream(header, layout, data), reduce=reduce)
         else:
             values = _colour(header, layout)
+    except ImageError:
+        raise
     except FAILURES as error:
-        if hasattr(error, "code"):
-            raise
         what = f"its pixels cannot be decoded ({layout.syntax.name}: {type(error).__name__}). Fetch the file again"
         raise refusal(header.path, "damaged", what) from error
     return values

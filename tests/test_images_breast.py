@@ -1,0 +1,98 @@
+"""What the pixels say: polarity, breast, chest wall."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mammoscope.images.breast import bounding_box, breast_mask, chest_side, grown, polarity, stretched
+
+
+def half_disc(*, radius: int = 80, rows: int = 256, cols: int = 200) -> np.ndarray:
+    """A breast whose chest wall is on the left, brighter towards the middle, on black."""
+    y, x = np.mgrid[:rows, :cols]
+    away = np.hypot(y - rows / 2, x)
+    return np.where(away < radius, 90 + 100 * (1 - away / radius), 4).astype(np.float32)
+
+
+@given(st.integers(30, 120), st.floats(0.2, 60), st.floats(-50, 50), st.booleans())
+def test_polarity_holds_for_any_size_gain_and_offset(radius: int, gain: float, offset: float, invert: bool) -> None:  # noqa: FBT001
+    picture = half_disc(radius=radius) * gain + offset
+
+    assert polarity(-picture if invert else picture).inverted is invert
+
+
+def test_a_white_label_does_not_turn_the_polarity() -> None:
+    picture = half_disc()
+    picture[10:30, 150:190] = 255
+
+    assert not polarity(picture).inverted
+    assert polarity(255 - picture).inverted
+
+
+def test_label_frame_line_and_second_object_are_not_the_breast() -> None:
+    picture = half_disc()
+    truth = picture > 50
+    picture[10:30, 150:190] = 255  # label
+    picture[:, -6:] = 255  # white border of a scan
+    picture[:5] = 255
+    picture[:, 140] = 200  # edge of a detector
+    picture[230:256, :12] = 120  # fold of the abdomen
+
+    mask = breast_mask(stretched(picture, invert=False))
+
+    assert mask is not None
+    assert (mask & truth).sum() / (mask | truth).sum() > 0.95
+
+
+def test_a_bright_breast_along_a_whole_edge_is_no_frame() -> None:
+    picture = np.full((256, 200), 4, dtype=np.float32)
+    picture[:, :120] = 240
+
+    mask = breast_mask(stretched(picture, invert=False))
+
+    assert mask is not None
+    assert bounding_box(mask)[0] == 0
+
+
+def test_a_dark_hole_belongs_to_the_breast() -> None:
+    picture = half_disc()
+    picture[118:138, 30:50] = 0
+
+    mask = breast_mask(stretched(picture, invert=False))
+
+    assert mask is not None
+    assert mask[128, 40]
+
+
+def test_noise_without_a_breast_gives_no_mask() -> None:
+    picture = np.zeros((128, 128), dtype=np.float32)
+    picture[60:63, 60:63] = 1.0
+
+    assert breast_mask(picture) is None
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_chest_wall_is_where_the_outline_is_straight(side: str) -> None:
+    mask = half_disc() > 50
+    mask = mask if side == "left" else mask[:, ::-1]
+    shifted = np.zeros((256, 300), dtype=bool)
+    shifted[:, 50:250] = mask  # film scans have air on both sides
+
+    assert chest_side(mask, expected=None) == side
+    assert chest_side(shifted, expected="left") == side
+
+
+def test_a_round_shape_has_no_chest_wall_but_the_usual_one() -> None:
+    y, x = np.mgrid[:101, :101]
+    disc = np.hypot(y - 50, x - 50) < 40
+
+    assert chest_side(disc, expected=None) is None
+    assert chest_side(disc, expected="right") == "right"
+
+
+def test_growing_adds_pixels_on_every_side() -> None:
+    mask = np.zeros((9, 9), dtype=bool)
+    mask[4, 4] = True
+
+    assert bounding_box(grown(mask, pixels=2)) == (2, 2, 7, 7)
