@@ -19,7 +19,7 @@ def study(rng: np.random.Generator, *, patients: int, images: int, shared: float
     return Sample(labels=labels, scores=SHIFT * labels + noise, patients=codes, patient_count=patients)
 
 
-def held(one: Sample, *, replicates: int = 400) -> bool:
+def held(one: Sample, *, replicates: int = 300) -> bool:
     auc = estimates(measure(one, replicates=replicates, curves=False))["auc"]
     return auc.low <= TRUE_AUC <= auc.high
 
@@ -27,12 +27,12 @@ def held(one: Sample, *, replicates: int = 400) -> bool:
 @pytest.mark.slow
 def test_intervals_over_patients_hold_the_truth_where_intervals_over_images_do_not() -> None:
     rng = np.random.default_rng(0)
-    studies = [study(rng, patients=80, images=4, shared=0.8) for _ in range(200)]
+    studies = [study(rng, patients=80, images=4, shared=0.8) for _ in range(120)]
 
     clustered = np.mean([held(one) for one in studies])
     naive = np.mean(
         [held(Sample(labels=s.labels, scores=s.scores, patients=np.arange(320), patient_count=320)) for s in studies]
     )
 
-    assert 0.89 <= clustered <= 0.98  # 0.95 give or take three standard errors of 200 studies, 0.015 each, and small n
+    assert 0.89 <= clustered <= 0.99  # 0.95 give or take three standard errors, 0.02 each
     assert naive < 0.80

@@ -1,9 +1,11 @@
 """All metrics of one sample with their patient bootstrap, and the paired difference of two."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from scipy import sparse
 
 from mammoscope.errors import SourceError
 from mammoscope.evaluation.decisions import cells, rates, share, squared_errors
@@ -106,9 +108,13 @@ def auc_difference(first: Measured, second: Measured, *, confidence: float = 0.9
     return Difference(auc=found, verdict=verdict)
 
 
-def _linear(sample: Sample, *, threshold: float | None) -> Float[np.ndarray, "6 patients"]:
-    called = np.full((4, sample.patient_count), np.nan) if threshold is None else cells(sample, threshold=threshold)
-    return np.concatenate([called, squared_errors(sample)])
+def _linear(sample: Sample, *, threshold: float | None) -> Any:
+    """Sums over patients as a sparse matrix: products with it need no thread pool, which would wait for idle cores.
+
+    Without a threshold its four cells are empty, so every metric of them is not defined.
+    """
+    called = np.zeros((4, sample.patient_count)) if threshold is None else cells(sample, threshold=threshold)
+    return sparse.csr_matrix(np.concatenate([called, squared_errors(sample)]))
 
 
 def _metrics(counts: Counts, linear: Float[np.ndarray, "6 columns"]) -> dict[str, Float[np.ndarray, " columns"]]:

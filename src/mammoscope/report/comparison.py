@@ -1,6 +1,5 @@
 """Several runs on the same test patients, side by side in one HTML file."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -14,7 +13,7 @@ from mammoscope.evaluation import Difference, Measured, auc_difference, measure,
 from mammoscope.report.drawing import DASHES, MUTED, SERIES, Drawing, draw, unit_square
 from mammoscope.report.folder import MADE_BY, Missing, RunFiles, read_run
 from mammoscope.report.page import inline, rendered, usable_metrics
-from mammoscope.report.sections import number_table
+from mammoscope.report.sections import number_table, settings
 from mammoscope.report.words import interval, number, size_words
 from mammoscope.storage import write_text
 from mammoscope.vocabulary import Part
@@ -214,7 +213,14 @@ def _head(run: _Run, place: int, out: Path) -> dict[str, Any]:
         link = report.resolve().relative_to(out.resolve().parent).as_posix()
     model = run.files.recipe.get("model") if isinstance(run.files.recipe, dict) else None
     colours = ("blue", "rust", "green", "purple", "ochre", "teal")
-    return {"name": run.name, "colour": colours[place], "link": link, "model": json.dumps(model) if model else None}
+    return {"name": run.name, "colour": colours[place], "link": link, "model": _model_words(model)}
+
+
+def _model_words(model: Any) -> str | None:
+    if not isinstance(model, dict):
+        return None
+    said = [(name, value) for _, rows in settings({"model": model}) for name, value in rows if value != "none"]
+    return ", ".join(f"{name} {value}" for name, value in said)
 
 
 def _shown(named: Sequence[_Run], units: Sequence[str]) -> list[str]:
@@ -244,7 +250,7 @@ def _roc(named: Sequence[_Run], unit: str) -> Drawing | None:
     return draw(
         f"roc-{unit}",
         title=f"ROC per {unit}",
-        alt=f"ROC curves per {unit} with bands: {said}.",
-        size=(4.8, 4.7),
+        alt=f"{said}. Shaded: pointwise bands.",
+        size=(4.4, 4.3),
         paint=paint,
     )

@@ -63,7 +63,8 @@ _STYLE: Any = {
     "lines.linewidth": 1.8,
     "lines.solid_capstyle": "round",
     "legend.frameon": False,
-    "legend.fontsize": 9.0,
+    "legend.fontsize": 8.5,
+    "legend.handlelength": 1.6,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
@@ -97,7 +98,7 @@ class Drawing:
             text = text.replace(colour, f"var(--{variable})")
         text = re.sub(r' (?:width|height)="[\d.]+pt"', "", text, count=2)
         text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-        return text.replace("<svg ", f'<svg role="img" aria-label="{_attribute(self.alt)}" ', 1)
+        return text.replace("<svg ", f'<svg role="img" aria-label="{_attribute(f"{self.title}. {self.alt}")}" ', 1)
 
 
 def draw(

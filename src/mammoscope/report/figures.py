@@ -17,7 +17,7 @@ else:  # heavy, and only drawing needs it
     Axes = Figure = Any
 
 Facts = Mapping[str, Any]
-SQUARE = (4.4, 4.3)
+SQUARE = (3.6, 3.5)  # three beside one another on a page, at about their own size
 
 
 def roc_figure(result: Facts, *, confidence: float) -> Drawing | None:
@@ -36,14 +36,14 @@ def roc_figure(result: Facts, *, confidence: float) -> Drawing | None:
         cells = result["confusion"]
         point = _operating_point(cells) if cells else None
         if point:
-            axes.plot(*point, "o", color=RUST, markersize=7, label="threshold chosen on tune", clip_on=False)
+            axes.plot(*point, "o", color=RUST, markersize=7, label="threshold", clip_on=False)
         axes.legend(loc="lower right")
 
     return draw(
         f"roc-{unit}",
         title=f"ROC per {unit}",
-        alt=f"ROC curve per {unit} with {percent(confidence)} band: AUC {number(auc['value'])}, {interval(auc)}; "
-        f"{size_words(auc, unit=unit)}.",
+        alt=f"AUC {number(auc['value'])} ({interval(auc)}); {size_words(auc, unit=unit)}. Shaded: pointwise "
+        f"{percent(confidence)} band. Dot: the threshold chosen on tune.",
         size=SQUARE,
         paint=paint,
     )
@@ -60,17 +60,17 @@ def precision_recall_figure(result: Facts, *, confidence: float) -> Drawing | No
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         unit_square(axes, x="Recall (sensitivity)", y="Precision (PPV)")
-        axes.axhline(share, color=MUTED, linewidth=1, linestyle=(0, (3, 3)), label=f"share of positives {share:.2f}")
+        axes.axhline(share, color=MUTED, linewidth=1, linestyle=(0, (3, 3)), label=f"positives {share:.2f}")
         _band(axes, curve)
-        label = f"average precision {number(found['value'])} ({interval(found)})"
+        label = f"AP {number(found['value'])} ({interval(found)})"
         axes.step([0, *curve["x"]], [curve["y"][0], *curve["y"]], where="pre", color=BLUE, label=label)
         axes.legend(loc="lower left" if found["value"] > 0.5 else "upper right")
 
     return draw(
         f"precision-recall-{unit}",
         title=f"Precision and recall per {unit}",
-        alt=f"Precision-recall curve per {unit} with {percent(confidence)} band: average precision "
-        f"{number(found['value'])}, {interval(found)}; share of positives {share:.2f}.",
+        alt=f"Average precision {number(found['value'])} ({interval(found)}). Shaded: pointwise {percent(confidence)} "
+        f"band. Dashed: share of positives, {share:.2f}.",
         size=SQUARE,
         paint=paint,
     )
@@ -89,7 +89,7 @@ def score_figure(predictions: pl.DataFrame, *, threshold: float | None) -> Drawi
     def paint(figure: Figure) -> None:
         panels = figure.subplots(2, 1, sharex=True)
         for axes, (name, colour, scores) in zip(panels, groups, strict=True):
-            axes.hist(scores, bins=np.linspace(0, 1, 26).tolist(), color=colour, alpha=0.85, rwidth=0.92)
+            axes.hist(scores, bins=np.linspace(0, 1, 41).tolist(), color=colour, alpha=0.85, rwidth=0.92)
             axes.set_ylabel("images")
             axes.set_title(f"{name} (n = {len(scores)})", fontsize=9.5, fontweight="normal", pad=4)
             axes.grid(visible=False, axis="x")
@@ -98,9 +98,9 @@ def score_figure(predictions: pl.DataFrame, *, threshold: float | None) -> Drawi
                 axes.axvline(threshold, color=INK, linewidth=1.2, linestyle=(0, (4, 2)))
         panels[1].set(xlim=(0, 1), xlabel="score" + ("" if threshold is None else " (dashed: threshold)"))
 
-    halves = "; ".join(f"{name}: {len(s)} images, median score {_median(s)}" for name, _, s in groups)
+    halves = "; ".join(f"{name.capitalize()}: {len(s)} images, median score {_median(s)}" for name, _, s in groups)
     return draw(
-        "scores", title="Scores of the test images", alt=f"Histograms of scores. {halves}.", size=SQUARE, paint=paint
+        "scores", title="Scores of the test images", alt=f"Histograms by class. {halves}.", size=(9.6, 3.2), paint=paint
     )
 
 
@@ -133,7 +133,7 @@ def confusion_figure(result: Facts) -> Drawing | None:
     return draw(
         f"confusion-{unit}",
         title=f"Confusion matrix per {unit}",
-        alt=f"At the threshold, {PLURAL[unit]} of the test part: {said}.",
+        alt=f"{PLURAL[unit].capitalize()} of the test part at the threshold: {said}.",
         size=(4.0, 3.9),
         paint=paint,
     )
@@ -153,7 +153,7 @@ def training_figure(history: Sequence[Facts]) -> Drawing:
         panels[1].set(title="ROC AUC on the tune part")
         _lines(panels[2], epochs, history, {"lr": ("learning rate", INK, "-")})
         panels[2].set(title="Learning rate", ylim=(0, None))
-        panels[2].ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
+        panels[2].yaxis.set_major_formatter("{x:g}")
         for axes in panels:
             axes.set_xlabel("epoch")
             axes.xaxis.get_major_locator().set_params(integer=True)
@@ -199,7 +199,7 @@ def cohort_figure(cohort: pl.DataFrame) -> Drawing | None:
         f"{name} " + ", ".join(f"{r[name]}: {r['positive']} positive, {r['negative']} negative" for r in c.to_dicts())
         for name, c in known
     )
-    return draw("cohort", title="Classes by view and density", alt=said + ".", size=(9.6, 3.1), paint=paint)
+    return draw("cohort", title="Images by class", alt=said + ".", size=(9.6, 3.1), paint=paint)
 
 
 def class_counts(cohort: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -247,7 +247,7 @@ def lead_figure(metrics: Facts) -> Drawing:
         "baselines",
         title="Model and baselines",
         alt=f"ROC AUC per {unit}: {said or 'not defined'}.",
-        size=(6.4, 0.42 * max(len(shown), 1) + 0.75),
+        size=(4.9, 0.36 * max(len(shown), 1) + 0.7),
         paint=paint,
     )
 

@@ -178,7 +178,7 @@ def settings(values: Facts) -> list[tuple[str, list[tuple[str, str]]]]:
 
     Example:
         >>> settings({"name": "a", "model": {"kind": "cnn", "channels": [1, 2]}, "stages": [{"epochs": 3}]})
-        [('', [('name', 'a')]), ('model', [('kind', 'cnn'), ('channels', '1, 2')]), ('stages 1', [('epochs', '3')])]
+        [('', [('name', 'a')]), ('model', [('kind', 'cnn'), ('channels', '1, 2')]), ('stage 1', [('epochs', '3')])]
     """
     plain: list[tuple[str, str]] = []
     groups: list[tuple[str, list[tuple[str, str]]]] = []
@@ -186,7 +186,7 @@ def settings(values: Facts) -> list[tuple[str, list[tuple[str, str]]]]:
         if isinstance(value, Mapping) and value:
             groups.append((name, _flat(value)))
         elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
-            groups += [(f"{name} {place}", _flat(item)) for place, item in enumerate(value, start=1)]
+            groups += [(f"{name.removesuffix('s')} {place}", _flat(item)) for place, item in enumerate(value, start=1)]
         else:
             plain.append((name, _plain(value)))
     return [("", plain), *groups] if plain else groups
@@ -210,7 +210,7 @@ def _flat(values: Facts, prefix: str = "") -> list[tuple[str, str]]:
 def _plain(value: Any) -> str:
     match value:
         case None:
-            return NONE
+            return "none"
         case bool():
             return "yes" if value else "no"
         case float():
@@ -240,7 +240,8 @@ def _threshold(threshold: Facts) -> Row:
 
 
 def _picture(row: Facts, *, run: Path) -> Row:
-    about = picked(row, "image_id", "label", "score", "group", "method", "layer", "note")
+    about = picked(row, "image_id", "label", "score", "group", "method", "layer")
+    about["notes"] = [text[:1].upper() + text[1:] for text in str(row.get("note") or "").split("; ") if text]
     return {**about, "uri": _data_uri(row.get("file"), run=run)}
 
 

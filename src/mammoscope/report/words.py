@@ -83,9 +83,9 @@ def lead_words(baseline: Facts, *, unit: str) -> str:
     Example:
         >>> lead = {"auc": {"value": 0.03, "low": 0.0, "high": 0.07}, "verdict": "not distinguishable"}
         >>> lead_words({"name": "metadata only", "units": {"image": {"difference": lead}}}, unit="image")
-        'not distinguishable from metadata only (difference 0.030, 0.000 to 0.070)'
+        'not distinguishable from the metadata only baseline (difference 0.030, 0.000 to 0.070)'
     """
-    name = baseline["name"]
+    name = f"the {baseline['name']} baseline"
     found = baseline["units"].get(unit)
     if found is None:
         return f"not compared with {name} ({baseline.get('reason') or 'no result for this unit'})"
