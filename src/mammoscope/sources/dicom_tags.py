@@ -1,0 +1,109 @@
+"""What the header of a DICOM file says of patient, breast and view; pixels are never read."""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from mammoscope.errors import SourceError
+from mammoscope.vocabulary import Laterality, View
+
+UNREADABLE = (InvalidDicomError, EOFError, ValueError, AttributeError, KeyError, NotImplementedError, struct.error)
+KEYWORDS = (
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "PatientID", "PatientAge"),
+    *("ImageLaterality", "Laterality", "ViewCodeSequence", "ViewPosition", "BreastImplantPresent", "NumberOfFrames"),
+    *("ManufacturerModelName", "PresentationIntentType", "Rows", "Columns"),
+)
+VIEWS = {  # PS3.16 CID 4014: SNOMED CT, and the older SNOMED RT
+    **dict.fromkeys(("399162004", "R-10242"), View.CC),
+    **dict.fromkeys(("399368009", "R-10226"), View.MLO),
+    **dict.fromkeys(("399260004", "R-10224"), View.ML),
+    **dict.fromkeys(("399352003", "R-10228"), View.LM),
+    **dict.fromkeys(("399099002", "R-10230"), View.LMO),
+    **dict.fromkeys(("399196006", "R-10244"), View.FB),
+    **dict.fromkeys(("399188001", "R-102D0"), View.SIO),
+    **dict.fromkeys(("441555000", "R-40AAA"), View.ISO),
+    **dict.fromkeys(("399192008", "R-1024A"), View.XCCL),
+    **dict.fromkeys(("399101009", "R-1024B"), View.XCCM),
+}
+AGE_UNITS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}  # PS3.5 6.2, AS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tags:
+    """Elements of one header, by keyword; an absent or empty one is None.
+
+    Attributes:
+        file: Name of the file, without its folder.
+        texts: Text of each element that has one.
+        view_codes: Code Values of the View Code Sequence (0054,0220).
+    """
+
+    file: str
+    texts: dict[str, str]
+    view_codes: tuple[str, ...] = ()
+
+    def text(self, keyword: str) -> str | None:
+        """Text of an element; the first of several values."""
+        return self.texts.get(keyword)
+
+    def whole(self, keyword: str) -> int | None:
+        """A whole number."""
+        value = self.texts.get(keyword, "")
+        return int(value) if value.isdigit() else None
+
+    @property
+    def laterality(self) -> Laterality | None:
+        """Image Laterality (0020,0062), else Laterality (0020,0060); B or anything else is unknown."""
+        known = [
+            Laterality(word) for key in ("ImageLaterality", "Laterality") if (word := self.text(key)) in {"L", "R"}
+        ]
+        return known[0] if known else None
+
+    @property
+    def view(self) -> View | None:
+        """View Code Sequence (0054,0220), else View Position (0018,5101)."""
+        coded = [VIEWS[code] for code in self.view_codes if code in VIEWS]
+        word = self.text("ViewPosition")
+        return coded[0] if coded else View(word) if word in set(View) else None
+
+    @property
+    def age_years(self) -> float | None:
+        """Patient's Age (0010,1010), such as 046Y."""
+        age = self.text("PatientAge") or ""
+        sound = len(age) == 4 and age[:3].isdigit() and age[3] in AGE_UNITS
+        return int(age[:3]) * AGE_UNITS[age[3]] if sound else None
+
+    @property
+    def implant(self) -> bool | None:
+        """Breast Implant Present (0028,1300)."""
+        return {"YES": True, "NO": False}.get(self.text("BreastImplantPresent") or "")
+
+
+def read_tags(path: Path) -> Tags:
+    """Read the header of one DICOM file.
+
+    Raises:
+        SourceError: It is missing or no DICOM file.
+    """
+    try:
+        header = dcmread(path, stop_before_pixels=True, specific_tags=[*KEYWORDS])
+        texts = {keyword: text for keyword in KEYWORDS if (text := _text(header, keyword))}
+        codes = tuple(str(item.get("CodeValue") or "") for item in header.get("ViewCodeSequence") or ())
+    except (*UNREADABLE, OSError, TypeError) as error:
+        raise SourceError(
+            f"{path.name}: not a readable DICOM file ({type(error).__name__}). Download it again, or take it out"
+        ) from None
+    return Tags(file=path.name, texts=texts, view_codes=codes)
+
+
+def _text(header: Dataset, keyword: str) -> str | None:
+    value: Any = header.get(keyword) if keyword != "ViewCodeSequence" else None
+    if value is None:
+        return None
+    parts = [value] if isinstance(value, str | int | float) else list(value)
+    return str(parts[0]).strip() or None if parts else None
