@@ -1,0 +1,92 @@
+"""A tree of DICOM files without labels: patient, breast and view as the headers state them."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from mammoscope.errors import SourceError
+from mammoscope.records import Record
+from mammoscope.sources.dicom_tags import Tags, read_tags
+from mammoscope.sources.source import Source
+from mammoscope.sources.tree import files_below
+
+LOG = logging.getLogger(__name__)
+SUFFIXES = (".dcm", ".dicom")
+MODALITY = "MG"
+PROCESSING = "FOR PROCESSING"
+
+
+def _read(root: Path) -> Iterator[Record]:
+    seen: dict[str, str] = {}
+    left_out: Counter[str] = Counter()
+    for path in files_below(root, suffixes=None):
+        if not (path.lower().endswith(SUFFIXES) or _has_preamble(root / path)):
+            continue
+        if path.rsplit("/", 1)[-1] == "DICOMDIR":
+            continue
+        tags = read_tags(root / path)
+        why = _unfit(tags)
+        if why is not None:
+            left_out[why] += 1
+            continue
+        image = _required(tags, "SOPInstanceUID", "SOP Instance UID (0008,0018)")
+        if image in seen:
+            names = f"{seen[image].rsplit('/', 1)[-1]} and {tags.file}"
+            raise SourceError(f"{names}: two files for one image, they share SOP Instance UID. Keep one of them")
+        seen[image] = path
+        yield _record(tags, path, image)
+    if left_out:
+        counts = ", ".join(f"{count} {why}" for why, count in sorted(left_out.items()))
+        LOG.warning("files that are no mammograms for presentation are left out: %s", counts)
+
+
+def _has_preamble(path: Path) -> bool:
+    """Whether a file without the usual suffix begins as PS3.10 7.1 says."""
+    if path.suffix:
+        return False
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _unfit(tags: Tags) -> str | None:
+    """Why a file is no picture to train on; None if it is one."""
+    modality = tags.text("Modality")
+    if modality != MODALITY:
+        return f"of modality {modality}" if modality else "of no stated modality"
+    if (tags.whole("NumberOfFrames") or 1) > 1:
+        return "of several frames"
+    return "for processing" if tags.text("PresentationIntentType") == PROCESSING else None
+
+
+def _required(tags: Tags, keyword: str, name: str) -> str:
+    value = tags.text(keyword)
+    if value is None:
+        raise SourceError(f"{tags.file}: {name} is empty. Export the file again, or take it out")
+    return value
+
+
+def _record(tags: Tags, path: str, image: str) -> Record:
+    return Record(
+        source="dicom",
+        patient_id=_required(tags, "PatientID", "Patient ID (0010,0020)"),
+        image_id=image,
+        path=path,
+        exam_id=tags.text("StudyInstanceUID"),
+        laterality=tags.laterality,
+        view=tags.view,
+        age_years=tags.age_years,
+        implant=tags.implant,
+        machine_id=tags.text("ManufacturerModelName"),
+    )
+
+
+DICOM = Source(
+    name="dicom",
+    read=_read,
+    layout="any folders with DICOM files: *.dcm, *.dicom, or files without a suffix that begin as DICOM does",
+    labels="none: every label is unknown",
+    licence="that of your data",
+    cite="your data's own paper",
+    url="",
+)
