@@ -6,6 +6,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
 from mammoscope.errors import SourceError
 from mammoscope.records import Record, read_index, write_index
@@ -48,7 +50,127 @@ def plant_mias(root: Path) -> int:
     return 3
 
 
-PLANT = {"cbis_ddsm": plant_cbis, "rsna": plant_rsna, "mini_mias": plant_mias}
+def plant_cbis_jpeg(root: Path) -> int:
+    (root / "csv").mkdir()
+    plant_cbis(root / "csv")
+    for n in (1, 2, 3):
+        (root / "jpeg" / f"2.{n}").mkdir(parents=True)
+        (root / "jpeg" / f"2.{n}" / "1-001.jpg").write_bytes(b"")
+    return 3
+
+
+def plant_vindr(root: Path) -> int:
+    head = "study_id,series_id,image_id,laterality,view_position,height,width,breast_birads,breast_density,split\n"
+    rows = "".join(f"s{n},r{n},i{n},L,CC,100,80,BI-RADS 1,DENSITY B,training\n" for n in (1, 2, 3))
+    (root / "breast-level_annotations.csv").write_text(head + rows)
+    head = "image_id,finding_categories,finding_birads,xmin,ymin,xmax,ymax\n"
+    (root / "finding_annotations.csv").write_text(head + "".join(f"i{n},['No Finding'],,,,,\n" for n in (1, 2, 3)))
+    for n in (1, 2, 3):
+        (root / "images" / f"s{n}").mkdir(parents=True)
+        (root / "images" / f"s{n}" / f"i{n}.dicom").write_bytes(b"")
+    return 3
+
+
+def plant_inbreast(root: Path) -> int:
+    rows = "".join(f"removed;removed;L;CC;201001;{n};2;1\n" for n in (1, 2, 3))
+    (root / "INbreast.csv").write_text(
+        "Patient ID;Patient age;Laterality;View;Acquisition date;File Name;ACR;Bi-Rads\n" + rows
+    )
+    (root / "AllDICOMs").mkdir()
+    for n in (1, 2, 3):
+        (root / "AllDICOMs" / f"{n}_abc{n}_MG_L_CC_ANON.dcm").write_bytes(b"")
+    return 3
+
+
+def plant_dicom(root: Path) -> int:
+    for n in (1, 2, 3):
+        header = Dataset()
+        header.file_meta = FileMetaDataset()
+        header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        header.SOPClassUID = DigitalMammographyXRayImageStorageForPresentation
+        header.SOPInstanceUID = f"1.2.3.{n}"
+        header.PatientID = f"D1-000{n}"
+        header.Modality = "MG"
+        header.ImageLaterality = "L"
+        header.save_as(root / f"{n}.dcm", enforce_file_format=True)
+    return 3
+
+
+def plant_cmmd(root: Path) -> int:
+    (root / "CMMD").mkdir()
+    plant_dicom(root / "CMMD")
+    rows = "".join(f"D1-000{n},L,48,2,mass,Benign,\n" for n in (1, 2, 3))
+    table = root / "CMMD_clinicaldata_revision.csv"
+    table.write_text("ID1,LeftRight,Age,number,abnormality,classification,subtype\n" + rows)
+    return 3
+
+
+def plant_cesm(root: Path) -> int:
+    head = "Image_name,Patient_ID,Side,Type,Age,Breast density (ACR),BIRADS,Findings,View,Tags,Machine,"
+    head += "Pathology Classification/ Follow up\n"
+    kinds = (("DM", "DM"), ("CM", "CESM"))
+    rows = [f"P{n}_L_{short}_CC,{n},L,{kind},46,C,1,,CC,,1,Normal\n" for n in (1, 2, 3) for short, kind in kinds]
+    (root / "Radiology-manual-annotations.csv").write_text(head + "".join(rows))
+    shape = '"{""name"":""circle"",""cx"":50,""cy"":50,""r"":5}"'
+    outlines = root / "Radiology_hand_drawn_segmentations_v2.csv"
+    outlines.write_text(f"#filename,region_shape_attributes\nP1_L_DM_CC.jpg,{shape}\n")
+    for folder, short in (("Low energy images of CDD-CESM", "DM"), ("Subtracted images of CDD-CESM", "CM")):
+        (root / folder).mkdir()
+        for n in (1, 2, 3):
+            (root / folder / f"P{n}_L_{short}_CC.jpg").write_bytes(b"")
+    return 3
+
+
+def plant_embed(root: Path) -> int:
+    (root / "tables").mkdir()
+    head = "empi_anon,acc_anon,anon_dicom_path,FinalImageType,ImageLateralityFinal,ViewPosition\n"
+    rows = "".join(f"{n},1{n},/mnt/x/cohort_1/{n}/1{n}/{n}.dcm,2D,L,CC\n" for n in (1, 2, 3))
+    (root / "tables" / "EMBED_OpenData_metadata.csv").write_text(head + rows)
+    head = "empi_anon,acc_anon,numfind,side,asses,tissueden,path_severity\n"
+    rows = "".join(f"{n},1{n},1,L,N,2.0,\n" for n in (1, 2, 3))
+    (root / "tables" / "EMBED_OpenData_clinical.csv").write_text(head + rows)
+    for n in (1, 2, 3):
+        folder = root / "images" / "cohort_1" / str(n) / f"1{n}"
+        folder.mkdir(parents=True)
+        (folder / f"{n}.dcm").write_bytes(b"")
+    return 3
+
+
+def plant_table(root: Path) -> int:
+    declaration = """table = "own.csv"
+    constants = { label_origin = "biopsy" }
+    columns = { patient_id = "woman", image_id = "file", path = "file", malignant = "result" }
+    values = { malignant = { benign = false, cancer = true } }
+    """
+    (root / "mammoscope.toml").write_text(declaration)
+    (root / "own.csv").write_text("woman,file,result\n1,1.png,benign\n2,2.png,cancer\n3,3.png,\n")
+    for n in (1, 2, 3):
+        (root / f"{n}.png").write_bytes(b"")
+    return 3
+
+
+def plant_folders(root: Path) -> int:
+    for name in ("benign", "malignant", "normal"):
+        (root / name).mkdir()
+        (root / name / "1.png").write_bytes(b"")
+    return 3
+
+
+PLANT = {
+    "cbis_ddsm": plant_cbis,
+    "cbis_ddsm_jpeg": plant_cbis_jpeg,
+    "cdd_cesm": plant_cesm,
+    "cdd_cesm_subtracted": plant_cesm,
+    "cmmd": plant_cmmd,
+    "dicom": plant_dicom,
+    "embed": plant_embed,
+    "folders": plant_folders,
+    "inbreast": plant_inbreast,
+    "mini_mias": plant_mias,
+    "rsna": plant_rsna,
+    "table": plant_table,
+    "vindr": plant_vindr,
+}
 
 
 def test_every_source_has_a_planted_tree_here() -> None:
@@ -111,7 +233,7 @@ def test_a_source_is_found_by_name_or_where_it_is_imported_from(monkeypatch: pyt
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("rnsa", "'rnsa' is not one of cbis_ddsm, rsna, mini_mias, nor package.module:NAME; did you mean 'rsna'"),
+        ("rnsa", "'rnsa' is not one of cbis_ddsm, .*, dicom, nor package.module:NAME; did you mean 'rsna'"),
         ("no_such_package:OWN", "cannot be imported: No module named"),
         ("mammoscope.sources:NOTHING", "cannot be imported"),
         ("mammoscope.sources:SOURCES", "is a dict, not a mammoscope.sources.Source"),

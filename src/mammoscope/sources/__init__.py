@@ -4,14 +4,60 @@ from importlib import import_module
 
 from mammoscope.errors import SourceError, nearest
 from mammoscope.sources.cbis_ddsm import CBIS_DDSM
+from mammoscope.sources.cbis_ddsm_jpeg import CBIS_DDSM_JPEG
+from mammoscope.sources.cdd_cesm import CDD_CESM, CDD_CESM_SUBTRACTED
+from mammoscope.sources.cmmd import CMMD
+from mammoscope.sources.dicom import DICOM
+from mammoscope.sources.embed import EMBED
+from mammoscope.sources.folders import FOLDERS
+from mammoscope.sources.inbreast import INBREAST
 from mammoscope.sources.mini_mias import MINI_MIAS
+from mammoscope.sources.own_table import TABLE
 from mammoscope.sources.rsna import RSNA
 from mammoscope.sources.source import Source, build_index
 from mammoscope.sources.table import Row, read_table
+from mammoscope.sources.vindr import VINDR
 
-__all__ = ["CBIS_DDSM", "MINI_MIAS", "RSNA", "SOURCES", "Row", "Source", "build_index", "read_table", "source_named"]
+__all__ = [
+    "CBIS_DDSM",
+    "CBIS_DDSM_JPEG",
+    "CDD_CESM",
+    "CDD_CESM_SUBTRACTED",
+    "CMMD",
+    "DICOM",
+    "EMBED",
+    "FOLDERS",
+    "INBREAST",
+    "MINI_MIAS",
+    "RSNA",
+    "SOURCES",
+    "TABLE",
+    "VINDR",
+    "Row",
+    "Source",
+    "build_index",
+    "read_table",
+    "source_named",
+]
 
-SOURCES: dict[str, Source] = {source.name: source for source in (CBIS_DDSM, RSNA, MINI_MIAS)}
+SOURCES: dict[str, Source] = {
+    source.name: source
+    for source in (
+        CBIS_DDSM,
+        CBIS_DDSM_JPEG,
+        RSNA,
+        VINDR,
+        INBREAST,
+        CMMD,
+        CDD_CESM,
+        CDD_CESM_SUBTRACTED,
+        MINI_MIAS,
+        EMBED,
+        TABLE,
+        FOLDERS,
+        DICOM,
+    )
+}
 """The data sets that are built in, by name."""
 
 
