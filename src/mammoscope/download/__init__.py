@@ -1,6 +1,6 @@
 """Fetch a data set where that is allowed; say where to ask for it where it is not."""
 
-from mammoscope.download.by_hand import BY_HAND, ByHand, how_to_ask
+from mammoscope.download.by_hand import BY_HAND, how_to_ask
 from mammoscope.download.cbis import PUBLIC, Addresses
 from mammoscope.download.failure import DownloadError
 from mammoscope.download.job import Failed, Job, Outcome, Plan, Task, run_download
@@ -13,7 +13,6 @@ __all__ = [
     "FETCHED",
     "PUBLIC",
     "Addresses",
-    "ByHand",
     "DownloadError",
     "Entry",
     "Failed",

@@ -13,6 +13,7 @@ from mammoscope.download.failure import DamagedError, DownloadError
 from mammoscope.download.job import RESERVE_BYTES, STAGE, Failed, Job, Plan, Task, free_bytes
 from mammoscope.download.manifest import Entry, is_here, read_manifest, saved
 from mammoscope.download.outside import Importer, client_module, own_errors, told
+from mammoscope.sources import SOURCES
 
 SIGN_IN = (
     "Make a token on the settings page of your Kaggle account; kagglehub reads it from KAGGLE_API_TOKEN, from "
@@ -25,12 +26,9 @@ class Edition:
     """A data set as it stands on Kaggle.
 
     Attributes:
-        name: The source that reads it.
+        name: The source that reads it; terms and page stand there.
         handle: Its name on Kaggle.
         kind: A competition's data are given to those who accept its rules on its page.
-        licence: Terms of the data.
-        cite: What a paper that uses the data cites.
-        url: Its page.
         about_bytes: Its size as users report it; None if not known for sure.
         files: Its number of files, likewise.
         needs: What the source needs there; without it, something else was delivered.
@@ -39,9 +37,6 @@ class Edition:
     name: str
     handle: str
     kind: Literal["dataset", "competition"]
-    licence: str
-    cite: str
-    url: str
     about_bytes: int | None
     files: int | None
     needs: tuple[str, ...]
@@ -51,15 +46,16 @@ class Edition:
         """Its name in the list of what is here."""
         return f"kaggle {self.handle}"
 
+    @property
+    def url(self) -> str:
+        """Its page."""
+        return SOURCES[self.name].url
+
 
 CBIS_DDSM_JPEG = Edition(
     name="cbis_ddsm_jpeg",
     handle="awsaf49/cbis-ddsm-breast-cancer-image-dataset",
     kind="dataset",
-    licence="as its page states; the pictures behind it are CC BY 3.0",
-    cite="Lee RS et al., Scientific Data 4:170177 (2017), doi:10.1038/sdata.2017.177; data: "
-    "doi:10.7937/K9/TCIA.2016.7O02S9CY",
-    url="https://www.kaggle.com/datasets/awsaf49/cbis-ddsm-breast-cancer-image-dataset",
     about_bytes=None,
     files=None,
     needs=("csv/dicom_info.csv", "jpeg"),
@@ -68,9 +64,6 @@ RSNA = Edition(
     name="rsna",
     handle="rsna-breast-cancer-detection",
     kind="competition",
-    licence="competition rules: non-commercial research, no redistribution",
-    cite="RSNA Screening Mammography Breast Cancer Detection, Kaggle 2022",
-    url="https://www.kaggle.com/competitions/rsna-breast-cancer-detection",
     about_bytes=314_720_000_000,
     files=54_713,
     needs=("train.csv", "train_images"),
@@ -94,8 +87,8 @@ def kaggle_job(edition: Edition, *, out: Path, importer: Importer, stop: Event) 
     plan = Plan(
         source=edition.name,
         origin=edition.url,
-        licence=edition.licence,
-        cite=edition.cite,
+        licence=SOURCES[edition.name].licence,
+        cite=SOURCES[edition.name].cite,
         items=0 if here else 1,
         here=int(here),
         files=0 if here else edition.files,

@@ -51,7 +51,7 @@ def plan_download(
         >>> plan_download("rnsa", out=Path("rsna"))
         Traceback (most recent call last):
         mammoscope.download.failure.DownloadError: 'rnsa' is not one of cbis_ddsm, cbis_ddsm_jpeg, rsna, vindr,
-        inbreast, cmmd, cdd_cesm, mini_mias, embed; did you mean 'rsna'?
+        inbreast, cmmd, cdd_cesm, cdd_cesm_subtracted, mini_mias, embed; did you mean 'rsna'?
     """
     name = source.replace("-", "_")
     if name in BY_HAND:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from threading import Event
-from typing import IO, TypeVar
+from typing import Any, TypeVar
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import (
@@ -36,6 +36,7 @@ from mammoscope.errors import StorageError
 LOG = logging.getLogger(__name__)
 BLOCK_BYTES = 1 << 20
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})  # RFC 9110, 15.5 and 15.6: the same request may succeed later
+SCHEMES = ("http", "https")
 MEANING = {
     400: "refuses the request",
     401: "asks to sign in",
@@ -47,14 +48,15 @@ T = TypeVar("T")
 
 
 class _NoDowngrade(HTTPRedirectHandler):
-    """Follows a redirection, but never from https to http."""
+    """Follows a redirection to http or https, but never from https to http."""
 
     def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+        self, req: Request, fp: Any, code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
-        if req.type == "https" and urlsplit(newurl).scheme != "https":
-            raise DownloadError(f"{req.host}: leads from https to {urlsplit(newurl).scheme}. Not followed", status=code)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+        scheme = urlsplit(newurl).scheme
+        if scheme not in {"https", req.type} or scheme not in SCHEMES:
+            raise DownloadError(f"{req.host}: leads from {req.type} to {scheme}. Not followed", status=code)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def plain_opener(*, proxies: dict[str, str] | None = None) -> OpenerDirector:
@@ -259,6 +261,10 @@ def _disk(path: Path) -> Iterator[None]:
 def _retried(once: Callable[[float], T], *, url: str, what: str, web: Web) -> T:
     """Try until it works, is refused, or patience ends."""
     host = urlsplit(url).hostname or "the server"
+    if urlsplit(url).scheme not in SCHEMES:
+        raise DownloadError(
+            f"{what}: its address begins with {urlsplit(url).scheme!r}, not with {' or '.join(SCHEMES)}"
+        )
     deadline = time.monotonic() + web.deadline_s
     last = "nothing was tried"
     for attempt in range(web.attempts):
