@@ -55,6 +55,27 @@ def test_a_bright_breast_along_a_whole_edge_is_no_frame() -> None:
     assert bounding_box(mask)[0] == 0
 
 
+def test_haze_and_noise_of_a_film_are_not_the_breast() -> None:
+    haze = np.linspace(0, 12, 200)[None, :] + np.random.default_rng(3).normal(0, 4, (256, 200))
+    truth = half_disc() > 50
+
+    mask = breast_mask(stretched((half_disc() + haze).astype(np.float32), invert=False))
+
+    assert mask is not None
+    assert (mask & truth).sum() / (mask | truth).sum() > 0.95
+
+
+def test_a_white_implant_does_not_hide_the_fat_around_it() -> None:
+    picture = np.where(half_disc(radius=110) > 50, 40, 2).astype(np.float32)
+    picture[half_disc(radius=80) > 50] = 255
+
+    mask = breast_mask(stretched(picture, invert=False))
+
+    assert mask is not None
+    assert mask[128, 100]
+    assert mask.sum() > 0.95 * (picture > 30).sum()
+
+
 def test_a_dark_hole_belongs_to_the_breast() -> None:
     picture = half_disc()
     picture[118:138, 30:50] = 0

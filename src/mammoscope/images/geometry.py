@@ -184,18 +184,23 @@ class Geometry:
 
         Fine maps are area-averaged, coarse ones interpolated. Padding is 0.
         """
+        return self.placed(heatmap, fine=FINE)
+
+    def placed(self, heatmap: Float[np.ndarray, "map_rows map_cols"], *, fine: int) -> Float32[np.ndarray, "rows cols"]:
+        """`heatmap_to_final` on a grid `fine` times finer than the final picture, then averaged."""
         (rows, cols), (final_rows, final_cols) = self.original_shape, self.shape
-        x_scale, y_scale = self.x_scale * FINE, self.y_scale * FINE
-        grid = heatmap.astype(np.float32)
+        x_scale, y_scale = self.x_scale * fine, self.y_scale * fine
+        grid = heatmap.astype(np.float32, copy=False)
         size = min(grid.shape[0], max(1, round(rows * y_scale))), min(grid.shape[1], max(1, round(cols * abs(x_scale))))
         if size != grid.shape:
             grid = np.asarray(cv2.resize(grid, size[::-1], interpolation=cv2.INTER_AREA), dtype=np.float32)
-        matrix = np.array([[x_scale, 0, self.x_offset * FINE], [0, y_scale, self.y_offset * FINE]])
+        matrix = np.array([[x_scale, 0, self.x_offset * fine], [0, y_scale, self.y_offset * fine]])
         matrix[:, :2] *= (cols / grid.shape[1], rows / grid.shape[0])
-        fine = _warp(grid, matrix=matrix, shape=(final_rows * FINE, final_cols * FINE))
-        x0, y0, x1, y1 = (edge * FINE for edge in self.box_to_final(self.kept))
-        fine = _inside(fine, box=(x0, y0, x1, y1))
-        return np.asarray(cv2.resize(fine, (final_cols, final_rows), interpolation=cv2.INTER_AREA), dtype=np.float32)
+        x0, y0, x1, y1 = (edge * fine for edge in self.box_to_final(self.kept))
+        found = _inside(_warp(grid, matrix=matrix, shape=(final_rows * fine, final_cols * fine)), box=(x0, y0, x1, y1))
+        if fine == 1:
+            return found
+        return np.asarray(cv2.resize(found, (final_cols, final_rows), interpolation=cv2.INTER_AREA), dtype=np.float32)
 
     def heatmap_to_original(self, heatmap: Float[np.ndarray, "map_rows map_cols"]) -> Float32[np.ndarray, "rows cols"]:
         """Resample a map that covers the final picture, at any resolution, onto the picture in the file.
@@ -237,8 +242,11 @@ def _warp(
 
 
 def _inside(grid: Float32[np.ndarray, "rows cols"], *, box: Box) -> Float32[np.ndarray, "rows cols"]:
-    """Set pixels whose centre lies outside the box to 0."""
+    """Set pixels whose centre lies outside the box to 0; `grid` is ours to change."""
     rows, cols = grid.shape
-    x0, y0, x1, y1 = box
-    x, y = np.arange(cols) + 0.5, np.arange(rows) + 0.5
-    return grid * np.outer((y >= y0) & (y < y1), (x >= x0) & (x < x1)).astype(np.float32)
+    x0, y0, x1, y1 = (round(edge) for edge in box)
+    grid[: max(0, y0)] = 0.0
+    grid[min(rows, y1) :] = 0.0
+    grid[:, : max(0, x0)] = 0.0
+    grid[:, min(cols, x1) :] = 0.0
+    return grid

@@ -90,7 +90,7 @@ def _grey(image: Image.Image, *, path: Path) -> Stored:
     if image.mode in {"L", "1"}:
         return np.array(image.convert("L"))
     if image.mode in {"LA", "P", "PA", "RGB", "RGBA"}:
-        return grey_of(np.asarray(image.convert("RGB")), path=path)
+        return grey_of(np.asarray(image if image.mode == "RGB" else image.convert("RGB")), path=path)
     what = f"pixels of kind {image.mode!r}, and grey of 8 or 16 bits is read. Convert it to PNG"
     raise refusal(path, "unsupported_pixels", what)
 

@@ -227,7 +227,7 @@ def _cleared(
     pixels: Float32[np.ndarray, "rows cols"], mask: Bool[np.ndarray, "thumb_rows thumb_cols"], geometry: Geometry
 ) -> tuple[Float32[np.ndarray, "rows cols"], Step]:
     """Set everything outside the breast to 0."""
-    breast = geometry.heatmap_to_final(grown(mask, pixels=SKIN_PX).astype(np.float32)) >= 0.5
+    breast = geometry.placed(grown(mask, pixels=SKIN_PX).astype(np.float32), fine=1) >= 0.5
     outside = pixels[~breast]
     share = float((outside > 0.1).mean()) if outside.size else 0.0
     detail = f"outside the breast set to 0; {share:.1%} of it was brighter than 0.1"
