@@ -98,7 +98,6 @@ def test_images_keep_the_order_of_their_first_record() -> None:
         (replace(ONE, lesion_id="2", patient_id="p2"), "own/a: one image id, several values of patient_id"),
         (replace(ONE, lesion_id="2", path="b.png"), "one image id, several values of path"),
         (replace(ONE, lesion_id="2", laterality=Laterality.LEFT), "several values of laterality"),
-        (replace(ONE, lesion_id="2", official_part=Part.TEST), "several values of official_part"),
         (ONE, "a lesion of one image is listed twice"),
         (replace(ONE, image_id="b"), "one file stands under several image ids"),
     ],
@@ -193,3 +192,12 @@ def test_a_path_outside_the_root_is_refused_by_name_only(tmp_path: Path) -> None
     assert relative_path(tmp_path / "a" / "b.png", tmp_path) == "a/b.png"
     with pytest.raises(SourceError, match=r"^b\.png: lies outside"):
         relative_path(tmp_path / "b.png", tmp_path / "a")
+
+
+def test_an_image_listed_in_train_and_in_test_counts_for_both_and_is_tested() -> None:
+    rows = [replace(ONE, lesion_id=str(n), official_part=part) for n, part in enumerate((Part.TRAIN, Part.TEST))]
+
+    image = image_table(index_of(rows, roots={"own": Path()})).row(0, named=True)
+
+    assert image["official_part"] == "test"
+    assert image["official_parts"] == ["test", "train"]

@@ -85,9 +85,15 @@ REQUIRED_COLUMNS = ("source", "patient_id", "image_id", "path")
 
 IMAGE_COLUMNS = (
     *("source", "patient_id", "image_id", "path", "exam_id", "laterality", "view", "age_years", "implant"),
-    *("site_id", "machine_id", "official_part"),
+    *("site_id", "machine_id"),
 )
 """Columns in which all records of one image must agree."""
+
+FINDING_COLUMNS = (
+    *("malignant", "label_origin", "density", "tissue", "difficult_negative", "official_part", "official_parts"),
+    "findings",
+)
+"""Columns of `image_table` that sum up the records of an image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,8 +220,9 @@ def image_table(index: Index) -> pl.DataFrame:
     """One row per image: malignant if any finding is, unknown if none is and one is unknown.
 
     Returns:
-        A table with `IMAGE_COLUMNS`, `malignant`, `label_origin` (of the finding that decides),
-        `density`, `tissue`, `difficult_negative`, and `findings`, the number of lesions; in order of first appearance.
+        A table with `IMAGE_COLUMNS` and `FINDING_COLUMNS`, in order of first appearance. `label_origin` is that
+        of the finding that decides, `findings` the number of lesions, `official_parts` the parts in which the data
+        set lists the image, and `official_part` the one that counts: test before tune before train.
 
     Source:
         CBIS-DDSM has 33 views that mix malignant and benign findings; a rule that keeps the first
@@ -236,15 +243,27 @@ def image_table(index: Index) -> pl.DataFrame:
             .otherwise(statement=False)
             .alias("malignant"),
             pl.col("label_origin").first(),
+            pl.col("official_part").drop_nulls().unique().sort(descending=True).alias("official_parts"),
             pl.col("density").drop_nulls().first(),
             pl.col("tissue").drop_nulls().first(),
             pl.col("difficult_negative").drop_nulls().first(),
             pl.col("lesion_id").count().alias("findings"),
         )
         .sort("_order")
-        .drop("_order")
-        .select(*IMAGE_COLUMNS, "malignant", "label_origin", "density", "tissue", "difficult_negative", "findings")
+        .with_columns(_first_choice("official_parts").alias("official_part"))
+        .select(*IMAGE_COLUMNS, *FINDING_COLUMNS)
     )
+
+
+def _first_choice(column: str) -> pl.Expr:
+    """Test before tune before train; empty where the data set has no split."""
+    parts = pl.col(column)
+    choice = pl.when(parts.list.len() == 0).then(None)
+    for part in (Part.TEST, Part.TUNE, Part.TRAIN):
+        choice = choice.when(parts.list.contains(pl.lit(part.value, dtype=COLUMNS["official_part"]))).then(
+            pl.lit(part.value)
+        )
+    return choice.cast(COLUMNS["official_part"])
 
 
 def _refuse(rows: pl.DataFrame, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from mammoscope.cohort.audit import auc_half_width, audit
 from mammoscope.cohort.findings import Finding, Findings, Severity
+from mammoscope.cohort.merge import merge
 from mammoscope.cohort.split_file import read_split, split_summary, write_split
 from mammoscope.cohort.split_settings import (
     FileSplit,
@@ -32,6 +33,7 @@ __all__ = [
     "audit",
     "cohort_summary",
     "leaking_patients",
+    "merge",
     "read_split",
     "split",
     "split_summary",

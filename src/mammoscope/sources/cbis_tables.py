@@ -1,8 +1,6 @@
 """The four case description tables of CBIS-DDSM, read alike for every edition of its pictures."""
 
-import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -11,7 +9,6 @@ from mammoscope.records import Record
 from mammoscope.sources.table import Row, read_table
 from mammoscope.vocabulary import Density, LabelOrigin, Laterality, LesionKind, Part, Pathology, View
 
-LOG = logging.getLogger(__name__)
 TABLES = {
     "mass_case_description_train_set.csv": Part.TRAIN,
     "mass_case_description_test_set.csv": Part.TEST,
@@ -63,34 +60,20 @@ def read_cases(root: Path, *, source: str, files: CasePictures) -> Iterator[Reco
         SourceError: There is no table, or a cell is not one of the tables' own words.
     """
     rows = list(_rows(root))
-    views = _views(rows, files)
-    for row, _ in rows:
-        yield _record(row, views[_image_id(row)], files, source)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _View:
-    """What all rows of one breast view share, whichever table they stand in."""
-
-    path: str
-    part: Part
-
-
-def _views(rows: list[tuple[Row, Part]], files: CasePictures) -> dict[str, _View]:
-    """Merge the rows of one breast view: test wins, and the first of its pictures that is on disk."""
-    views: dict[str, _View] = {}
-    both: set[str] = set()
+    paths = _paths(rows, files)
     for row, part in rows:
-        key = _image_id(row)
-        path = files.full(row[FULL])
-        before = views.setdefault(key, _View(path=path, part=part))
-        if before.part is not part:
-            both.add(key)
-        better = files.is_there(path) and not files.is_there(before.path)
-        views[key] = _View(path=path if better else before.path, part=Part.TEST if key in both else before.part)
-    if both:
-        LOG.warning("%d views stand in the train and the test tables and are taken as test", len(both))
-    return views
+        yield _record(row, part, paths[_image_id(row)], files, source)
+
+
+def _paths(rows: list[tuple[Row, Part]], files: CasePictures) -> dict[str, str]:
+    """One picture for each breast view, whichever tables list it: the first that is on disk."""
+    paths: dict[str, str] = {}
+    for row, _ in rows:
+        key, path = _image_id(row), files.full(row[FULL])
+        before = paths.setdefault(key, path)
+        if files.is_there(path) and not files.is_there(before):
+            paths[key] = path
+    return paths
 
 
 def _rows(root: Path) -> Iterator[tuple[Row, Part]]:
@@ -112,7 +95,7 @@ def _image_id(row: Row) -> str:
     return f"{row['patient id']}_{row['left or right breast']}_{row['image view']}"
 
 
-def _record(row: Row, view: _View, files: CasePictures, source: str) -> Record:
+def _record(row: Row, part: Part, path: str, files: CasePictures, source: str) -> Record:
     mask, crop = files.mask_and_crop(full=row[FULL], mask=row[MASK], crop=row[CROP])
     pathology = row.code("pathology", PATHOLOGIES)
     kind = row.code("abnormality type", KINDS)
@@ -120,10 +103,10 @@ def _record(row: Row, view: _View, files: CasePictures, source: str) -> Record:
         source=source,
         patient_id=row["patient id"],
         image_id=_image_id(row),
-        path=view.path,
+        path=path,
         laterality=row.code("left or right breast", SIDES),
         view=row.code("image view", View),
-        official_part=view.part,
+        official_part=part,
         malignant=None if pathology is None else pathology is Pathology.MALIGNANT,
         pathology=pathology,
         label_origin=_origin(pathology),
