@@ -114,8 +114,8 @@ def write_run(
             "fingerprint": fingerprint,
             "patients": {p: t["patient_id"].n_unique() for p, t in counts.items()},
             "notes": ["4 patients of the test part were taken out of train"],
-            "flow": [["records", table.height + 31], ["images", table.height + 6], ["in the split", table.height + 1]],
         },
+        "flow.json": [["records", table.height + 31], ["images", table.height + 6], ["in the split", table.height + 1]],
         "prepare.json": {
             "prepared": table.height,
             "failed": [
@@ -258,7 +258,7 @@ def test_each_section_shows_its_file(page: str) -> None:
         "ab12ab12",
         "Known lesion outlined.",
         "4 patients of the test part were taken out of train",
-        "records",
+        "<small>records</small>",
         "resnet18",
         "1b425d1",
         "mammoscope evaluate first",
@@ -305,7 +305,7 @@ def test_the_same_run_gives_the_same_page(run: Path, page: str) -> None:
 
 FILES = (
     *("recipe.json", "environment.json", "audit.json", "split.json", "prepare.json", "metrics.json"),
-    *("explanations.json", "history.jsonl", "cohort.parquet", "predictions.parquet"),
+    *("flow.json", "explanations.json", "history.jsonl", "cohort.parquet", "predictions.parquet"),
 )
 
 

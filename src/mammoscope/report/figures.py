@@ -148,7 +148,7 @@ def training_figure(history: Sequence[Facts]) -> Drawing:
         panels = figure.subplots(1, 3)
         _lines(panels[0], epochs, history, {"train_loss": ("train", BLUE, "-"), "tune_loss": ("tune", RUST, "--")})
         panels[0].set(title="Loss", ylim=(0, None))
-        panels[0].legend(loc="upper right")
+        panels[0].legend(loc="best")
         _lines(panels[1], epochs, history, {"tune_auc": ("tune", RUST, "-")})
         panels[1].set(title="ROC AUC on the tune part")
         _lines(panels[2], epochs, history, {"lr": ("learning rate", INK, "-")})

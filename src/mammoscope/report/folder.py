@@ -12,6 +12,7 @@ MADE_BY = {
     "environment.json": "mammoscope train",
     "audit.json": "mammoscope audit",
     "split.json": "mammoscope split",
+    "flow.json": "mammoscope split",
     "cohort.parquet": "mammoscope train",
     "prepare.json": "mammoscope train",
     "history.jsonl": "mammoscope train",
@@ -49,6 +50,7 @@ class RunFiles:
     environment: Json | Missing
     audit: Json | Missing
     split: Json | Missing
+    flow: Json | Missing
     prepare: Json | Missing
     metrics: Json | Missing
     explanations: Json | Missing
@@ -67,7 +69,9 @@ def read_run(folder: Path) -> RunFiles:
         Each file's content, or why it could not be used.
     """
     objects = {
-        name.removesuffix(".json"): _json(folder, name, kind=list if name == "explanations.json" else dict)
+        name.removesuffix(".json"): _json(
+            folder, name, kind=list if name in {"explanations.json", "flow.json"} else dict
+        )
         for name in MADE_BY
         if name.endswith(".json")
     }

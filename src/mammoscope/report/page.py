@@ -136,8 +136,9 @@ def _context(files: RunFiles, drawn: dict[str, Drawing]) -> dict[str, Any]:
         "history": files.history,
         "cohort": files.cohort if isinstance(files.cohort, Missing) else sections.part_table(files.cohort),
         "predictions": files.predictions if isinstance(files.predictions, Missing) else True,
+        "flow_file": files.flow if isinstance(files.flow, Missing) else None,
         "flow": sections.flow(
-            _known(files.split),
+            files.flow if isinstance(files.flow, list) else None,
             _known(files.prepare),
             None if isinstance(files.predictions, Missing) else files.predictions,
         ),

@@ -132,9 +132,9 @@ def part_table(cohort: pl.DataFrame) -> list[Row]:
     ]
 
 
-def flow(split: Facts | None, prepare: Facts | None, predictions: pl.DataFrame | None) -> list[tuple[str, int]]:
+def flow(split: Sequence[Any] | None, prepare: Facts | None, predictions: pl.DataFrame | None) -> list[tuple[str, int]]:
     """How many records, then images, were left after each step."""
-    steps = [(str(what), int(count)) for what, count in (split or {}).get("flow", [])]
+    steps = [(str(what), int(count)) for what, count in split or ()]
     if prepare is not None and "prepared" in prepare:
         steps.append(("read and prepared", int(prepare["prepared"])))
     if predictions is not None:
