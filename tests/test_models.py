@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from mammoscope.errors import BundleError, RecipeError, SourceError
 from mammoscope.images import Preprocess, read_mammogram
 from mammoscope.models import Bundle, Manifest, SimpleCnn, TimmModel, build, model_card, predict_files, score, to_input
+from mammoscope.vocabulary import Laterality, View
 from planted import picture
 
 SMALL = Preprocess(rows=48, cols=32)
@@ -107,7 +108,8 @@ def test_the_file_path_and_the_training_path_give_the_same_score(tmp_path: Path)
     made = bundle()
 
     from_cache = score(made.network, [to_input([np.load(tmp_path / "c" / table["file"][0])])])
-    from_file = made.predict([read_mammogram(tmp_path / "a.png", preprocess=SMALL, laterality="L", view="CC")])
+    again = read_mammogram(tmp_path / "a.png", preprocess=SMALL, laterality=Laterality.LEFT, view=View.CC)
+    from_file = made.predict([again])
 
     assert from_cache == from_file
 

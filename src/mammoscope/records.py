@@ -257,13 +257,11 @@ def image_table(index: Index) -> pl.DataFrame:
 
 def _first_choice(column: str) -> pl.Expr:
     """Test before tune before train; empty where the data set has no split."""
-    parts = pl.col(column)
-    choice = pl.when(parts.list.len() == 0).then(None)
-    for part in (Part.TEST, Part.TUNE, Part.TRAIN):
-        choice = choice.when(parts.list.contains(pl.lit(part.value, dtype=COLUMNS["official_part"]))).then(
-            pl.lit(part.value)
-        )
-    return choice.cast(COLUMNS["official_part"])
+    dtype = COLUMNS["official_part"]
+    held = {part: pl.col(column).list.contains(pl.lit(part.value, dtype=dtype)) for part in Part}
+    return pl.coalesce(
+        pl.when(held[part]).then(pl.lit(part.value)) for part in (Part.TEST, Part.TUNE, Part.TRAIN)
+    ).cast(dtype)
 
 
 def _refuse(rows: pl.DataFrame, what: str) -> None:

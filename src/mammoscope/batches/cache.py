@@ -10,7 +10,7 @@ import json
 import logging
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -183,7 +183,7 @@ def _outcomes(jobs: list[Job], *, preprocess: Preprocess, folder: Path, workers:
 
 def _until_broken(
     pool: Executor, waiting: Iterator[Job], *, preprocess: Preprocess, folder: Path, ahead: int
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, list[Job]]:
     """Yield outcomes, a few jobs ahead so that memory stays flat; return the jobs in flight when a process died."""
     flying: dict[Future[Outcome], Job] = {}
     while True:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,7 +24,8 @@ def inspect(
     from mammoscope.images import Preprocess, read_mammogram
     from mammoscope.images.grey import write_png
 
-    answers, failed = [], False
+    answers: list[dict[str, Any]] = []
+    failed = False
     for file in files:
         try:
             mammogram = read_mammogram(file, preprocess=Preprocess(rows=size, cols=size))
@@ -40,7 +41,7 @@ def inspect(
     raise typer.Exit(1 if failed else 0)
 
 
-def _told(answer: dict) -> str:  # type: ignore[type-arg]
+def _told(answer: dict[str, Any]) -> str:
     if "code" in answer:
         return f"{answer['file']}\n  {answer['code']}: {answer['message']}"
     lines = [f"{answer['file']}  {answer['laterality'] or '?'} {answer['view'] or '?'}"]

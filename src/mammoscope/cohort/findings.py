@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import polars as pl
 
@@ -51,7 +52,7 @@ class Findings:
         """Number of findings of each severity."""
         return {one.value: self.table.filter(pl.col("severity") == one.value).height for one in Severity}
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, Any]:
         """`findings`, a list of rows, and `counts`, for `audit.json`."""
         return {"findings": self.table.to_dicts(), "counts": self.counts}
 

@@ -38,7 +38,7 @@ def grad_cam(network: Classifier, pixels: Float32[Tensor, "1 1 rows cols"]) -> F
     network.eval()
     try:
         with torch.enable_grad():
-            features = network.features(pixels).detach().requires_grad_(requires_grad=True)
+            features = network.features(pixels).detach().requires_grad_(True)  # noqa: FBT003  # it is torch's own positional argument
             if features.ndim != 4:
                 raise BundleError(
                     f"Grad-CAM needs a feature map of 4 axes (batch, channels, rows, cols), this network gives "
@@ -52,5 +52,6 @@ def grad_cam(network: Classifier, pixels: Float32[Tensor, "1 1 rows cols"]) -> F
     if not evidence.max() > 0:
         return None
     rows, cols = pixels.shape[-2:]
-    heat = cv2.resize(evidence / evidence.max(), (cols, rows), interpolation=cv2.INTER_LINEAR)
-    return np.clip(heat, 0, 1).astype(np.float32)
+    larger = cv2.resize(evidence / evidence.max(), (cols, rows), interpolation=cv2.INTER_LINEAR)
+    heat: np.ndarray = np.clip(larger, 0, 1).astype(np.float32)
+    return heat

@@ -47,6 +47,7 @@ def _contours(mask: UInt8[np.ndarray, "rows cols"]) -> list[np.ndarray]:
 
 
 def _mask(file: Path) -> np.ndarray | None:
+    pixels: np.ndarray | None
     if file.suffix.lower() == ".dcm":
         try:
             pixels = pydicom.dcmread(file).pixel_array

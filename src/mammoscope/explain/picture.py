@@ -44,7 +44,8 @@ def side_by_side(
 
 def _mixed(plain: np.ndarray, heat: np.ndarray) -> np.ndarray:
     opacity = 0.6 * np.clip(heat, 0, 1)[:, :, None]
-    return plain * (1 - opacity) + colours(np.clip(heat, 0, 1)) * opacity
+    mixed: np.ndarray = plain * (1 - opacity) + colours(np.clip(heat, 0, 1)) * opacity
+    return mixed
 
 
 def colours(heat: Float[np.ndarray, "rows cols"]) -> Float[np.ndarray, "rows cols 3"]:
@@ -55,7 +56,8 @@ def colours(heat: Float[np.ndarray, "rows cols"]) -> Float[np.ndarray, "rows col
         (1, 1, 3)
     """
     levels = np.rint(heat * 255).astype(np.uint8)
-    return cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[:, :, ::-1].astype(np.float64) / 255
+    rgb: np.ndarray = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[:, :, ::-1].astype(np.float64) / 255
+    return rgb
 
 
 def _outlined(rgb: np.ndarray, outlines: Sequence[np.ndarray], *, scale: float) -> np.ndarray:

@@ -123,7 +123,7 @@ def train(
         StorageError: A checkpoint cannot be written or read. The one before it is still whole.
     """
     device = device or torch.device("cpu")
-    network = build(recipe.model, seed=recipe.seed).to(device, memory_format=torch.channels_last)
+    network = build(recipe.model, seed=recipe.seed).to(device).to(memory_format=torch.channels_last)
     run = hashlib.sha256(f"{recipe.fingerprint}{data.fingerprint}".encode()).hexdigest()
     last, best = folder / "checkpoints" / "last.safetensors", folder / "checkpoints" / "best.safetensors"
     state = _resumed(last, run=run) or Checkpoint(run=run, epochs_done=0, stage=-1, history=[], best_epoch=None)

@@ -56,7 +56,7 @@ def freeze(network: Classifier, stage: Stage) -> None:
     for parameter in network.parameters():
         parameter.requires_grad_(learning)
     for parameter in network.parts.get_classifier().parameters():
-        parameter.requires_grad_(requires_grad=True)
+        parameter.requires_grad_(True)  # noqa: FBT003  # it is torch's own positional argument
 
 
 def training_mode(network: Classifier, stage: Stage) -> None:
