@@ -19,7 +19,7 @@ LOG = logging.getLogger(__name__)
 UNREADABLE = (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 NEAR = 16  # of 255: so far from black or white does JPEG take a mask's pixels
 BINARY_SHARE = 0.98  # of a mask's pixels are near black or white; the rest are rings at the lesion's edge
-SCALE = 8  # masks are decoded at an eighth of their size, which JPEG does without reading the rest
+ENOUGH_PX = 256  # large pictures are decoded at a half to an eighth of their size, which is quick, but not below this
 NEEDS = ("image_path", "Rows", "Columns", "BitsAllocated", "SeriesInstanceUID")
 
 
@@ -148,7 +148,7 @@ def _is_binary(path: Path) -> bool | None:
     """Whether nearly all pixels are near black or near white; None if they cannot be read."""
     try:
         with Image.open(path) as picture:
-            picture.draft("L", (max(1, picture.width // SCALE), max(1, picture.height // SCALE)))
+            picture.draft("L", (ENOUGH_PX, ENOUGH_PX))
             pixels = np.asarray(picture.convert("L"))
     except UNREADABLE:
         return None
