@@ -17,7 +17,7 @@ from mammoscope.errors import RecipeError, StorageError
 from mammoscope.phantom.cbis_tables import MASS_HEADER, TRUTH_HEADER, table
 from mammoscope.phantom.cbis_view import Rows, Settings, write_view
 from mammoscope.phantom.exam import VIEWS, Patient, draw_patient
-from mammoscope.phantom.lesion import ideal_auc
+from mammoscope.phantom.lesion import CONTRAST, ideal_auc
 from mammoscope.phantom.picture import refuse_size
 from mammoscope.storage import write_text
 from mammoscope.vocabulary import Part
@@ -40,7 +40,7 @@ def write_cbis_ddsm(
     seed: int = 0,
     rows: int = 768,
     difficulty: float = DIFFICULTY,
-    contrast: float = 1.0,
+    contrast: float = CONTRAST,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from mammoscope.phantom.lesion import DIAMETERS_MM, Mass, draw_spiculation, malignancy_probability
+from mammoscope.phantom.lesion import CONTRAST, DIAMETERS_MM, Mass, draw_spiculation, malignancy_probability
 from mammoscope.phantom.outline import FIELD_MM, BreastShape, Outline, draw_shape, filled, inward_mm, outline
 from mammoscope.phantom.tissue import SHARES
 from mammoscope.vocabulary import Density, Laterality, Pathology, View
@@ -88,7 +88,7 @@ class Patient:
         return any(finding.malignant for finding in self.findings)
 
 
-def draw_patient(number: int, *, seed: int, difficulty: float, contrast: float = 1.0) -> Patient:
+def draw_patient(number: int, *, seed: int, difficulty: float, contrast: float = CONTRAST) -> Patient:
     """Draw a patient; the same number and seed give the same one, whoever else is drawn.
 
     Args:
@@ -106,7 +106,7 @@ def draw_patient(number: int, *, seed: int, difficulty: float, contrast: float =
     findings = []
     for side in sides:
         mass = Mass(
-            diameter_mm=float(np.exp(random.uniform(*np.log(DIAMETERS_MM)))),
+            diameter_mm=random.uniform(*DIAMETERS_MM),
             spiculation=draw_spiculation(random),
             contrast=contrast,
             aspect=random.uniform(1.0, 1.45),

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from scipy.special import expit
 
 DIAMETERS_MM = (8.0, 35.0)
+CONTRAST = 1.25  # a little more than gland in the place of fat: seen in most breasts of most densities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,7 @@ class Mass:
 
     diameter_mm: float
     spiculation: float
-    contrast: float = 1.0
+    contrast: float = CONTRAST
     aspect: float = 1.2
 
 
@@ -149,7 +150,8 @@ def _border(mass: Mass, random: np.random.Generator) -> tuple[Float[np.ndarray, 
     turned = angle - random.uniform(0, np.pi)
     oval = 1 / np.hypot(np.cos(turned) / np.sqrt(mass.aspect), np.sin(turned) * np.sqrt(mass.aspect))
     waves = np.arange(2, 14)
-    height = np.where(waves < 5, 0.04 + 0.045 * mass.spiculation, 0.06 * mass.spiculation) * random.standard_normal(12)
+    slow, quick = 0.03 + 0.05 * mass.spiculation, 0.01 + 0.07 * mass.spiculation
+    height = np.where(waves < 4, slow, quick) * random.standard_normal(12)
     phase = random.uniform(0, 2 * np.pi, 12)
     lobes = np.exp((height * np.sin(np.outer(angle, waves) + phase)).sum(axis=1))
     border = oval * lobes
@@ -158,10 +160,10 @@ def _border(mass: Mass, random: np.random.Generator) -> tuple[Float[np.ndarray, 
 
 def _body(mass: Mass, share: Float[np.ndarray, "rows cols"]) -> Float[np.ndarray, "rows cols"]:
     """Thickness over the distance from the centre in units of the border: a dome with a sharp or a vague rim."""
-    rim = 0.02 + 0.16 * mass.spiculation
+    rim = 0.02 + 0.25 * mass.spiculation
     dome = np.sqrt(np.clip(1.15 - share**2, 0, None)) * expit(2 * (1 - share) / rim)
     halo = 0.14 * (1 - mass.spiculation) ** 2 * np.exp(-(((share - 1.13) / 0.07) ** 2))
-    return np.asarray((dome - halo) * (0.35 + 0.055 * mass.diameter_mm), np.float32)
+    return np.asarray((dome - halo) * (0.5 + 0.065 * mass.diameter_mm), np.float32)
 
 
 def _spicules(
@@ -174,10 +176,10 @@ def _spicules(
     """Bent, tapering lines that leave the border at right angles."""
     total = np.zeros_like(away)
     radius = 0.5 * mass.diameter_mm
-    count = 12 + round(16 * mass.spiculation)
+    count = 11 + round(7 * mass.spiculation)
     starts = (np.arange(count) + random.uniform(-0.4, 0.4, count)) * 2 * np.pi / count - np.pi
-    lengths = (3 + radius * random.uniform(0.5, 1.6, count)) * mass.spiculation
-    widths = random.uniform(0.5, 1.0, count)
+    lengths = (4 + radius * random.uniform(0.6, 1.8, count)) * mass.spiculation
+    widths = random.uniform(0.8, 1.5, count)
     bends = random.normal(0, 0.12, count) / radius
     out = away - 0.8 * edge
     leaves = np.clip(out / (0.2 * radius), 0, 1)
@@ -187,4 +189,4 @@ def _spicules(
         taper = np.clip(1 - out / (0.2 * radius + length), 0, 1)
         line = np.exp(-((off * away / (width * (0.5 + 0.5 * taper))) ** 2))
         total += line * leaves * np.sqrt(taper)
-    return np.asarray(np.minimum(total, 1.3) * 0.62 * mass.spiculation**1.2, np.float32)
+    return np.asarray(np.minimum(total, 1.3) * (0.3 + 0.035 * mass.diameter_mm) * mass.spiculation**1.2, np.float32)

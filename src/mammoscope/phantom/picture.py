@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from mammoscope.errors import RecipeError
 from mammoscope.phantom.exam import Breast, mass_places
-from mammoscope.phantom.lesion import DIAMETERS_MM, Mass, Shadow, shadow
+from mammoscope.phantom.lesion import CONTRAST, DIAMETERS_MM, Mass, Shadow, shadow
 from mammoscope.phantom.outline import FIELD_MM, draw_shape, inward_mm
 from mammoscope.phantom.tissue import SHARES, Ground, glandular_share
 from mammoscope.vocabulary import Density, Laterality, View
@@ -47,7 +47,7 @@ def phantom_view(
     density: Density = Density.B,
     diameter_mm: float | None = None,
     spiculation: float = 0.0,
-    contrast: float = 1.0,
+    contrast: float = CONTRAST,
     rows: int = 768,
 ) -> Picture:
     """Draw one synthetic mammogram.
