@@ -117,3 +117,13 @@ def test_growing_adds_pixels_on_every_side() -> None:
     mask[4, 4] = True
 
     assert bounding_box(grown(mask, pixels=2)) == (2, 2, 7, 7)
+
+
+def test_a_fat_breast_beside_a_bright_muscle_is_kept_whole() -> None:
+    picture = np.where(half_disc(radius=125) > 50, 60, 2).astype(np.float32)
+    picture[:110, :60] = np.where(picture[:110, :60] > 30, 250, 2)
+
+    mask = breast_mask(stretched(picture, invert=False))
+
+    assert mask is not None
+    assert mask.sum() > 0.97 * (picture > 30).sum()

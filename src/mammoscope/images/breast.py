@@ -77,8 +77,8 @@ def breast_mask(shown: Float32[np.ndarray, "rows cols"]) -> Bool[np.ndarray, "ro
     air = level[level <= split]
     background = int(np.bincount(air, minlength=256).argmax())
     haze = 4.0 * float(np.median(np.abs(air.astype(np.int64) - background)))
-    faint = min(14.0, 0.2 * (split - background))  # of 255; an implant must not hide the fat around it
-    above = (level > background + max(3.0, haze, faint)).astype(np.uint8)
+    faint = min(max(14.0, haze), 0.2 * (split - background))  # of 255; an implant must not hide the fat around it
+    above = (level > background + max(3.0, faint)).astype(np.uint8)
     opened = cv2.morphologyEx(above, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
     parts, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
     if parts < 2:
