@@ -140,7 +140,7 @@ def test_an_archive_that_is_cut_off_is_damaged(tmp_path: Path, keep: int) -> Non
         unpack(path)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_changed_bytes_give_the_same_pictures_or_our_error(tmp_path: Path, data: st.DataObject) -> None:
     body = bytearray(series_zip(PICTURES))

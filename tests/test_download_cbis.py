@@ -117,8 +117,9 @@ def test_a_killed_run_loses_only_what_was_under_way(archive: Archive, tree: Path
         "import sys\nfrom pathlib import Path\nfrom mammoscope.download import *\n"
         "from mammoscope.download.web import plain_opener\nurl, out = sys.argv[1:]\n"
         "places = Addresses(nbia=(url + '/v4',), tables=(url + '/tables/{name}',))\n"
-        "web = Web(opener=plain_opener(proxies={}))\n"
-        "run_download(plan_download('cbis_ddsm', out=Path(out), via='tcia', addresses=places, web=web, connections=2))\n"
+        "web = Web(opener=plain_opener(proxies={}))\njob = "
+        "plan_download('cbis_ddsm', out=Path(out), via='tcia', addresses=places, web=web, connections=2)\n"
+        "run_download(job)"
     )
     archive.delay_s = 0.1
     child = subprocess.Popen([sys.executable, "-c", code, archive.url, str(tmp_path)])

@@ -35,7 +35,7 @@ def test_no_list_is_an_empty_list(tmp_path: Path) -> None:
     assert read_manifest(tmp_path) == {}
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 200))
 def test_a_crash_while_writing_loses_one_line_at_most(tmp_path: Path, lost: int) -> None:
     file = tmp_path / NAME

@@ -7,6 +7,8 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from mammoscope.download.failure import DamagedError, DownloadError
@@ -15,6 +17,8 @@ MOST_MEMBERS = 10_000
 SUMS = "md5hashes.csv"  # beside the pictures, with the columns Filename and MD5Hash: NBIA getImageWithMD5Hash
 MOST_SUM_BYTES = 4 << 20
 BLOCK_BYTES = 1 << 20
+UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, LookupError, RuntimeError, OSError)
+"""What zipfile raises over a file that is not whole; NotImplementedError is a RuntimeError."""
 
 
 def unpack_pictures(archive: Path, *, into: Path, limit_bytes: int) -> tuple[list[Path], bool]:
@@ -38,21 +42,32 @@ def unpack_pictures(archive: Path, *, into: Path, limit_bytes: int) -> tuple[lis
     Source:
         CWE-22 (names that leave the folder), CWE-409 (bombs).
     """
-    try:
-        with zipfile.ZipFile(archive) as opened:
+    files: list[Path] = []
+    with _read(archive.name):
+        opened = zipfile.ZipFile(archive)
+    with opened:
+        with _read(archive.name):
             members = _safe_members(opened, name=archive.name, limit_bytes=limit_bytes)
             sums = _sums(opened, members)
-            into.mkdir(parents=True, exist_ok=True)
-            files = []
-            for number, member in enumerate(m for m in members if m.filename.lower().endswith(".dcm")):
-                file = into / f"{number:05d}.part"  # no source takes it for its own
-                found = _copy(opened, member, file, limit_bytes=limit_bytes)
-                _refuse_other(found, sums, member=member.filename, name=archive.name)
-                files.append(file)
-                limit_bytes -= file.stat().st_size
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, NotImplementedError) as error:
-        raise DamagedError(f"{archive.name}: not a whole zip file ({error}). Fetch it again") from error
+        into.mkdir(parents=True, exist_ok=True)
+        for number, member in enumerate(m for m in members if m.filename.lower().endswith(".dcm")):
+            file = into / f"{number:05d}.part"  # no source takes it for its own
+            found = _copy(opened, member, file, name=archive.name, limit_bytes=limit_bytes)
+            _refuse_other(found, sums, member=member.filename, name=archive.name)
+            files.append(file)
+            limit_bytes -= file.stat().st_size
     return files, bool(sums)
+
+
+@contextmanager
+def _read(name: str) -> Iterator[None]:
+    """Whatever goes wrong while a zip file is read is the zip file's fault; writing stays outside."""
+    try:
+        yield
+    except DownloadError:
+        raise
+    except UNREADABLE as error:
+        raise DamagedError(f"{name}: not a whole zip file ({error}). Fetch it again") from error
 
 
 def _safe_members(opened: zipfile.ZipFile, *, name: str, limit_bytes: int) -> list[zipfile.ZipInfo]:
@@ -86,17 +101,22 @@ def _sums(opened: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> dict[str, 
     return {row["Filename"]: row["MD5Hash"].lower() for row in rows if row.get("Filename") and row.get("MD5Hash")}
 
 
-def _copy(opened: zipfile.ZipFile, member: zipfile.ZipInfo, file: Path, *, limit_bytes: int) -> str:
+def _copy(opened: zipfile.ZipFile, member: zipfile.ZipInfo, file: Path, *, name: str, limit_bytes: int) -> str:
     """Copy a member, counting what really comes out, and return its MD5 sum."""
     digest, got = hashlib.md5(usedforsecurity=False), 0
-    with opened.open(member) as stream, file.open("wb") as copy:
-        while block := stream.read(BLOCK_BYTES):
+    with _read(name):
+        stream = opened.open(member)
+    with stream, file.open("wb") as copy:
+        while True:
+            with _read(name):
+                block = stream.read(BLOCK_BYTES)
+            if not block:
+                return digest.hexdigest()
             got += len(block)
             if got > limit_bytes:
                 raise DownloadError(f"{member.filename!r} unpacks to more than {limit_bytes:,} bytes. Not unpacked")
             digest.update(block)
             copy.write(block)
-    return digest.hexdigest()
 
 
 def _refuse_other(found: str, sums: dict[str, str], *, member: str, name: str) -> None:
