@@ -32,7 +32,7 @@ def test_every_verb_explains_itself(verb: str) -> None:
     done = CliRunner().invoke(app, [verb, "--help"])
 
     assert done.exit_code == 0
-    assert len(done.stdout) > 200
+    assert len(done.stdout) > 150
 
 
 def test_version() -> None:
@@ -53,7 +53,7 @@ def test_version() -> None:
         (["run", "gone.toml", "--data", ".", "--out", "out"], "gone.toml: no such recipe"),
         (["run", "nothing-like-it", "--data", ".", "--out", "out"], "no recipe 'nothing-like-it'"),
         (["run", "rsna-resnet18", "--data", ".", "--out", "out"], "train.csv"),
-        (["compare", "gone"], "gone"),
+        (["compare", "gone"], "2 to 6 are allowed"),
         (["explain", "gone"], "gone"),
         (["nonsense"], "No such command"),
         (["index"], "Missing argument"),

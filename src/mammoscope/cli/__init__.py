@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import Annotated
 
 import typer
 
@@ -43,7 +44,7 @@ for verb in (
     app.command()(verb)
 
 
-def _version(*, wanted: bool) -> None:
+def _version(wanted: bool | None) -> None:
     if wanted:
         typer.echo(__version__)
         raise typer.Exit
@@ -52,8 +53,10 @@ def _version(*, wanted: bool) -> None:
 @app.callback()
 def _every_verb(
     *,
-    version: bool = typer.Option(False, "--version", callback=lambda value: _version(wanted=value), is_eager=True),
-    verbose: bool = typer.Option(False, "--verbose", "-v", help="log what happens inside, to stderr"),
+    version: Annotated[
+        bool | None, typer.Option("--version", callback=_version, is_eager=True, help="print the version and stop")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="log what happens inside, to stderr")] = False,
 ) -> None:
     del version
     logging.basicConfig(

@@ -32,7 +32,7 @@ def side_by_side(
         (8, 9, 3)
     """
     rows, cols = picture.shape
-    size = (round(cols * height_px / rows), height_px)
+    size = (max(1, round(cols * height_px / rows)), height_px)
     grey = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC if height_px > rows else cv2.INTER_AREA)
     plain = np.repeat(np.clip(grey, 0, 1)[:, :, None], 3, axis=2)
     mixed = plain if heat is None else _mixed(plain, cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR))
