@@ -7,6 +7,7 @@ Run: python docs/generate.py          writes them
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
 from pathlib import Path
 
@@ -71,12 +72,18 @@ def recipe_page() -> str:
 def _table(name: str, definition: dict, schema: dict) -> list[str]:
     lines = [f"## {name}", "", definition.get("description", "").splitlines()[0] if "description" in definition else ""]
     lines += ["", "| key | type | default | meaning |", "|---|---|---|---|"]
+    told = _attributes(definition.get("description", ""))
     for key, value in definition["properties"].items():
         default = value.get("default", "required" if key in definition.get("required", ()) else "")
         default = "see there" if isinstance(default, dict | list) and default else default
-        meaning = value.get("description", "").replace("|", "\\|").replace("\n", " ")
+        meaning = value.get("description", told.get(key, "")).replace("|", "\\|").replace("\n", " ")
         lines.append(f"| `{key}` | {_type(value, schema)} | `{default}` | {meaning} |")
     return [*lines, ""]
+
+
+def _attributes(docstring: str) -> dict[str, str]:
+    """What the Attributes section of a docstring says of each field."""
+    return dict(re.findall(r"^ {4,}(\w+): (.+)$", docstring, flags=re.MULTILINE))
 
 
 def _type(value: dict, schema: dict) -> str:

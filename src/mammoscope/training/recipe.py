@@ -38,11 +38,11 @@ class Select(Strict):
 class Training(Strict):
     """How weights are fitted, in every stage."""
 
-    batch_size: int = Field(default=32, ge=1)
+    batch_size: int = Field(default=32, ge=1, description="images in a step")
     loss: Literal["bce", "focal"] = Field(default="bce", description="focal: Lin et al. 2017, gamma 2")
     class_weight: Literal["none", "balanced"] = Field(default="none", description="balanced: negatives / positives")
     sampling: Literal["natural", "balanced"] = Field(default="natural", description="balanced: half of each class")
-    precision: Precision = "float32"
+    precision: Precision = Field(default="float32", description="of the arithmetic, by autocast")
     clip_norm: float | None = Field(default=None, gt=0, description="limit of the gradient's norm")
     patience: int | None = Field(default=None, ge=1, description="stop after so many epochs without a better tune AUC")
 
@@ -50,13 +50,13 @@ class Training(Strict):
 class Stage(Strict):
     """A stretch of training with one optimiser; stages follow each other on the same weights."""
 
-    epochs: int = Field(default=10, ge=1)
+    epochs: int = Field(default=10, ge=1, description="passes over the train part")
     freeze: Literal["nothing", "backbone"] = Field(
         default="nothing", description="backbone: only the last layer learns"
     )
-    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    optimizer: Literal["adamw", "adam", "sgd"] = Field(default="adamw", description="sgd: with momentum 0.9")
     lr: float = Field(default=3e-4, gt=0, description="highest learning rate")
-    weight_decay: float = Field(default=1e-2, ge=0)
+    weight_decay: float = Field(default=1e-2, ge=0, description="decoupled in adamw, in the gradient otherwise")
     schedule: Literal["constant", "cosine"] = Field(default="cosine", description="after the warm-up")
     warmup_epochs: float = Field(default=0.0, ge=0, description="linear rise to lr")
 
@@ -67,7 +67,7 @@ class Measure(Strict):
     threshold: Literal["youden", "sensitivity", "specificity"] = Field(default="youden", description="rule, on tune")
     at_least: float = Field(default=0.9, gt=0, lt=1, description="the sensitivity or specificity asked for")
     replicates: int = Field(default=2000, ge=100, description="bootstrap replicates over patients")
-    confidence: float = Field(default=0.95, gt=0, lt=1)
+    confidence: float = Field(default=0.95, gt=0, lt=1, description="level of the intervals")
 
 
 class Recipe(Strict):
@@ -76,15 +76,15 @@ class Recipe(Strict):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="lower-case letters, digits, hyphens")
     source: str = Field(description="a source's name, or package.module:NAME")
     target: Literal["malignant"] = Field(default="malignant", description="what a score near 1 says")
-    seed: int = Field(default=0, ge=0)
-    select: Select = Select()
-    split: SplitSettings = RatioSplit()
-    preprocess: Preprocess = Preprocess()
-    augment: Augment = Augment()
-    model: ModelConfig = TimmModel()
-    training: Training = Training()
-    stages: tuple[Stage, ...] = Field(default=(Stage(),), min_length=1)
-    measure: Measure = Measure()
+    seed: int = Field(default=0, ge=0, description="of split, weights, order and augmentation")
+    select: Select = Field(default=Select(), description="which images take part")
+    split: SplitSettings = Field(default=RatioSplit(), description="who trains, tunes and tests")
+    preprocess: Preprocess = Field(default=Preprocess(), description="from file to pixels")
+    augment: Augment = Field(default=Augment(), description="how far a training picture may be changed")
+    model: ModelConfig = Field(default=TimmModel(), description="which network")
+    training: Training = Field(default=Training(), description="how weights are fitted, in every stage")
+    stages: tuple[Stage, ...] = Field(default=(Stage(),), min_length=1, description="one after the other")
+    measure: Measure = Field(default=Measure(), description="threshold and intervals")
 
     @property
     def epochs(self) -> int:
