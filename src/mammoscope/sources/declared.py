@@ -108,7 +108,7 @@ def read_declaration(root: Path, kind: type[Declared]) -> Declared | None:
         content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
         return kind.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")  # a typo first
         key = ".".join(str(part) for part in first["loc"]) or "it"
         hint = nearest(str(first["loc"][-1]), list(kind.model_fields)) if first["type"] == "extra_forbidden" else ""
         raise SourceError(f"{path.name}: {key}: {first['msg']}{hint}. Correct the declaration") from None
