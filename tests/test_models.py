@@ -17,7 +17,12 @@ from mammoscope.vocabulary import Laterality, View
 from planted import picture
 
 SMALL = Preprocess(rows=48, cols=32)
-MODELS = [SimpleCnn(channels=(4, 8)), TimmModel(backbone="resnet18"), TimmModel(backbone="mobilenetv3_small_100")]
+MODELS = [
+    SimpleCnn(channels=(4, 8)),
+    SimpleCnn(channels=(4, 8), pool="max"),
+    TimmModel(backbone="resnet18"),
+    TimmModel(backbone="mobilenetv3_small_100"),
+]
 
 
 def bundle(**changes: object) -> Bundle:
@@ -26,7 +31,7 @@ def bundle(**changes: object) -> Bundle:
     return Bundle(manifest=manifest, network=build(model, seed=3).eval())
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: getattr(m, "backbone", m.kind))
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: getattr(m, "backbone", f"simple-cnn-{getattr(m, 'pool', 0)}"))
 def test_a_network_gives_one_logit_a_picture_and_head_follows_features(model: SimpleCnn | TimmModel) -> None:
     network, pixels = build(model, seed=0).eval(), torch.rand(3, 1, 64, 48)
 
@@ -36,7 +41,7 @@ def test_a_network_gives_one_logit_a_picture_and_head_follows_features(model: Si
     torch.testing.assert_close(network.parts.forward_head(network.features(pixels)).squeeze(1), logits)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: getattr(m, "backbone", m.kind))
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: getattr(m, "backbone", f"simple-cnn-{getattr(m, 'pool', 0)}"))
 def test_the_seed_decides_the_weights_and_no_global_generator_moves(model: SimpleCnn | TimmModel) -> None:
     before = torch.get_rng_state()
 

@@ -21,12 +21,15 @@ class TimmModel(BaseModel):
 
 
 class SimpleCnn(BaseModel):
-    """Convolution blocks (3x3, batch normalisation, ReLU, 2x2 pooling), global mean, one linear output."""
+    """Convolution blocks (3x3, batch normalisation, ReLU, 2x2 pooling), one value a channel, one linear output."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["simple-cnn"] = "simple-cnn"
     channels: tuple[int, ...] = Field(default=(16, 32, 64, 128), min_length=1, description="of each block")
+    pool: Literal["mean", "max"] = Field(
+        default="mean", description="how a map becomes one value: max finds what is small, mean what is everywhere"
+    )
     drop_rate: float = Field(default=0.0, ge=0, lt=1, description="dropout before the last layer")
     mean: float = Field(default=0.5, description="subtracted from display values, which are 0 to 1")
     std: float = Field(default=0.25, gt=0, description="then divided by")

@@ -76,21 +76,22 @@ def build(model: TimmModel | SimpleCnn, *, seed: int, fetch: bool = True) -> Cla
             case TimmModel():
                 network = _timm(model, fetch=fetch)
             case SimpleCnn():
-                network = _SimpleCnn(model.channels, drop_rate=model.drop_rate)
+                network = _SimpleCnn(model)
             case _:
                 assert_never(model)
     return Classifier(network, mean=model.mean, std=model.std)
 
 
 class _SimpleCnn(nn.Module):
-    """Convolution blocks and a global mean."""
+    """Convolution blocks, and the mean or the largest value of each channel."""
 
-    def __init__(self, channels: tuple[int, ...], *, drop_rate: float) -> None:
+    def __init__(self, model: SimpleCnn) -> None:
         super().__init__()
-        pairs = zip((1, *channels[:-1]), channels, strict=True)
+        pairs = zip((1, *model.channels[:-1]), model.channels, strict=True)
+        self.pool = model.pool
         self.blocks = nn.Sequential(*(self._block(into, out) for into, out in pairs))
-        self.dropout = nn.Dropout(drop_rate)
-        self.classifier = nn.Linear(channels[-1], 1)
+        self.dropout = nn.Dropout(model.drop_rate)
+        self.classifier = nn.Linear(model.channels[-1], 1)
 
     @staticmethod
     def _block(into: int, out: int) -> nn.Module:
@@ -102,7 +103,8 @@ class _SimpleCnn(nn.Module):
         return features
 
     def forward_head(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(self.dropout(features.mean(dim=(2, 3))))
+        pooled = features.mean(dim=(2, 3)) if self.pool == "mean" else features.amax(dim=(2, 3))
+        logits: Tensor = self.classifier(self.dropout(pooled))
         return logits
 
     def get_classifier(self) -> nn.Module:
