@@ -75,6 +75,15 @@ def test_declared_columns_become_records_and_empty_cells_are_unknown(tmp_path: P
     assert [second[name] for name in ("laterality", "age_years", "implant", "malignant", "lesion_x0")] == [None] * 5
 
 
+def test_an_outline_has_a_box_even_where_none_is_given(tmp_path: Path) -> None:
+    plant(tmp_path, rows=ROW.replace("10,20,30,40,", ",,,,", 1))
+    assert table(tmp_path).table.select("lesion_x0", "lesion_y0", "lesion_x1", "lesion_y1").row(0) == (10, 20, 31, 41)
+
+    plant(tmp_path, rows=ROW.replace("[10, 20, 30", "[-910, 20, -930").replace("30, 40]", "-930, 40]"))
+    with pytest.raises(SourceError, match="^own.csv:2: box .* lies outside the picture"):
+        table(tmp_path)
+
+
 def test_json_and_parquet_say_the_same(tmp_path: Path) -> None:
     plant(tmp_path)
     before = table(tmp_path).table

@@ -12,7 +12,7 @@ import polars as pl
 from mammoscope.errors import SourceError, nearest
 from mammoscope.records import Record
 from mammoscope.sources.declared import NAMES, TableDeclaration, read_declaration
-from mammoscope.sources.regions import boxed
+from mammoscope.sources.regions import boxed, outlined
 from mammoscope.sources.source import Source
 from mammoscope.sources.table import Row, read_table
 from mammoscope.sources.tree import inside
@@ -58,6 +58,11 @@ def _record(row: Row, values: dict[str, Any], declared: TableDeclaration) -> Rec
         if values.get(name) is not None:
             prefix = f"{declared.folder.rstrip('/')}/" if declared.folder else ""
             values[name] = inside(f"{prefix}{values[name]}{declared.suffix}", where=where)
+    outline = values.get("lesion_polygon")
+    if outline is not None:
+        region = outlined(list(zip(outline[::2], outline[1::2], strict=True)), where=where)
+        if all(values.get(name) is None for name in CORNERS):
+            values |= dict(zip(CORNERS, region.box, strict=True))
     corners = [values.get(name) for name in CORNERS]
     if any(corner is not None for corner in corners):
         known = [corner for corner in corners if corner is not None]
