@@ -66,6 +66,19 @@ def read_dicom(path: Path, *, window_index: int, reduce: Callable[[int, int], in
     return replace(picture, trail=(*header.trail, *oddities))
 
 
+def read_size(path: Path) -> tuple[tuple[int, int], tuple[float, float] | None]:
+    """Rows and columns, and height and width of a pixel in mm, of one DICOM file; its pixels are not read.
+
+    Raises:
+        ImageError: The header cannot be parsed, or does not say how large the picture is.
+    """
+    with _quiet():
+        header = _parsed(path, pixels=False)
+        if "Rows" not in header.dataset:
+            raise refusal(path, "no_pixels", f"has no {tagged('Rows')}. Leave it out of the index")
+        return (header.required("Rows"), header.required("Columns")), facts.spacing_of(header)
+
+
 @contextmanager
 def _quiet() -> Iterator[list[warnings.WarningMessage]]:
     """Collect warnings, and keep pydicom from logging: both carry values, and a value may be a name."""
@@ -96,11 +109,11 @@ def _picture(header: Header, layout: Layout, stored: Stored, *, window_index: in
     )
 
 
-def _parsed(path: Path) -> Header:
+def _parsed(path: Path, *, pixels: bool = True) -> Header:
     """Parse the data set; what it claims about nesting, lengths and inflation is not believed."""
     try:
         _refuse_bomb(path)
-        dataset = pydicom.dcmread(path, force=True)
+        dataset = pydicom.dcmread(path, force=True, stop_before_pixels=not pixels)
     except RecursionError:
         raise refusal(path, "implausible", "its sequences are nested without end. Leave it out of the index") from None
     except ImageError:

@@ -186,7 +186,9 @@ class Geometry:
         """
         return self.placed(heatmap, fine=FINE)
 
-    def placed(self, heatmap: Float[np.ndarray, "map_rows map_cols"], *, fine: int) -> Float32[np.ndarray, "rows cols"]:
+    def placed(
+        self, heatmap: Float[np.ndarray, "map_rows map_cols"], *, fine: int, smooth: bool = True
+    ) -> Float32[np.ndarray, "rows cols"]:
         """`heatmap_to_final` on a grid `fine` times finer than the final picture, then averaged."""
         (rows, cols), (final_rows, final_cols) = self.original_shape, self.shape
         x_scale, y_scale = self.x_scale * fine, self.y_scale * fine
@@ -197,7 +199,8 @@ class Geometry:
         matrix = np.array([[x_scale, 0, self.x_offset * fine], [0, y_scale, self.y_offset * fine]])
         matrix[:, :2] *= (cols / grid.shape[1], rows / grid.shape[0])
         x0, y0, x1, y1 = (edge * fine for edge in self.box_to_final(self.kept))
-        found = _inside(_warp(grid, matrix=matrix, shape=(final_rows * fine, final_cols * fine)), box=(x0, y0, x1, y1))
+        shape = (final_rows * fine, final_cols * fine)
+        found = _inside(_warp(grid, matrix=matrix, shape=shape, smooth=smooth), box=(x0, y0, x1, y1))
         if fine == 1:
             return found
         return np.asarray(cv2.resize(found, (final_cols, final_rows), interpolation=cv2.INTER_AREA), dtype=np.float32)
@@ -217,7 +220,7 @@ class Geometry:
 
     def mask_to_final(self, mask: Bool[np.ndarray, "map_rows map_cols"]) -> Bool[np.ndarray, "rows cols"]:
         """Final pixels of which the original mask covers at least half; if none, the best covered one."""
-        cover = self.heatmap_to_final(mask.astype(np.float32))
+        cover = self.placed(mask.astype(np.float32), fine=FINE, smooth=False)
         least = min(0.5, float(cover.max()))
         return (cover >= least) if least > 0 else np.zeros(self.shape, dtype=bool)
 
@@ -232,12 +235,17 @@ def _box_of(corners: Float[np.ndarray, "2 2"]) -> Box:
 
 
 def _warp(
-    grid: Float32[np.ndarray, "map_rows map_cols"], *, matrix: Float[np.ndarray, "2 3"], shape: tuple[int, int]
+    grid: Float32[np.ndarray, "map_rows map_cols"],
+    *,
+    matrix: Float[np.ndarray, "2 3"],
+    shape: tuple[int, int],
+    smooth: bool = True,
 ) -> Float32[np.ndarray, "rows cols"]:
     """Apply `matrix`, given in corner coordinates; OpenCV counts from pixel centres, half a pixel further in."""
+    method = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
     centred = matrix.copy()
     centred[:, 2] += 0.5 * np.diag(matrix[:, :2]) - 0.5
-    warped = cv2.warpAffine(grid, centred, shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.warpAffine(grid, centred, shape[::-1], flags=method, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(warped, dtype=np.float32)
 
 

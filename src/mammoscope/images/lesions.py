@@ -1,0 +1,60 @@
+"""Where the data set says a lesion is, as outlines in original pixels."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pydicom
+from jaxtyping import Float, UInt8
+
+CIRCLE = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+
+
+def outlines(record: dict[str, Any], *, root: Path) -> list[Float[np.ndarray, "points 2"]]:
+    """Closed outlines of a record's lesion: of its mask, else its polygon, else its circle or box.
+
+    Args:
+        record: One row of an index.
+        root: Folder of its source.
+
+    Returns:
+        Points x, y in original pixels; no outline where the data set does not locate the lesion, or where
+        its mask cannot be read.
+
+    Example:
+        >>> box = dict(lesion_x0=0.0, lesion_y0=0.0, lesion_x1=2.0, lesion_y1=1.0, lesion_round=None)
+        >>> outlines({"mask_path": None, "lesion_polygon": None} | box, root=Path("."))[0].tolist()
+        [[0.0, 0.0], [2.0, 0.0], [2.0, 1.0], [0.0, 1.0]]
+    """
+    if record["mask_path"] is not None:
+        mask = _mask(root / record["mask_path"])
+        return [] if mask is None else _contours(mask)
+    if record["lesion_polygon"] is not None:
+        return [np.array(record["lesion_polygon"], dtype=np.float64).reshape(-1, 2)]
+    x0, y0, x1, y1 = (record[f"lesion_{name}"] for name in ("x0", "y0", "x1", "y1"))
+    if None in (x0, y0, x1, y1):
+        return []
+    if record["lesion_round"]:
+        centre, radius = np.array([(x0 + x1) / 2, (y0 + y1) / 2]), np.array([(x1 - x0) / 2, (y1 - y0) / 2])
+        return [centre + radius * np.stack([np.cos(CIRCLE), np.sin(CIRCLE)], axis=1)]
+    return [np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], dtype=np.float64)]
+
+
+def _contours(mask: UInt8[np.ndarray, "rows cols"]) -> list[np.ndarray]:
+    found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return [contour[:, 0, :].astype(np.float64) + 0.5 for contour in found if len(contour) > 2]
+
+
+def _mask(file: Path) -> np.ndarray | None:
+    pixels: np.ndarray | None
+    if file.suffix.lower() == ".dcm":
+        try:
+            pixels = pydicom.dcmread(file).pixel_array
+        except (OSError, ValueError, AttributeError, RuntimeError, pydicom.errors.InvalidDicomError):
+            return None
+    else:
+        pixels = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+    if pixels is None or pixels.ndim != 2:
+        return None
+    return (pixels > 0).astype(np.uint8)
