@@ -9,10 +9,10 @@ import polars as pl
 
 from mammoscope.errors import ImageError, RecipeError
 from mammoscope.explain.grad_cam import grad_cam
-from mammoscope.explain.lesions import outlines
 from mammoscope.explain.picture import side_by_side
 from mammoscope.images import read_mammogram
 from mammoscope.images.grey import to_grey16
+from mammoscope.images.lesions import outlines
 from mammoscope.models import Bundle, to_input
 from mammoscope.records import Index
 from mammoscope.storage import whole_file, write_text

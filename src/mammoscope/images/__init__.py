@@ -1,8 +1,22 @@
 """One mammogram file, whatever its format, as pixels in [0, 1] with a trail of every decision."""
 
 from mammoscope.images.geometry import Geometry
+from mammoscope.images.lesions import lesion_box
 from mammoscope.images.mammogram import CODES, Mammogram, Step
 from mammoscope.images.preprocess import Preprocess
 from mammoscope.images.reading import PIXELS_VERSION, read_mammogram, write_png
+from mammoscope.images.size import Size, size_of
 
-__all__ = ["CODES", "PIXELS_VERSION", "Geometry", "Mammogram", "Preprocess", "Step", "read_mammogram", "write_png"]
+__all__ = [
+    "CODES",
+    "PIXELS_VERSION",
+    "Geometry",
+    "Mammogram",
+    "Preprocess",
+    "Size",
+    "Step",
+    "lesion_box",
+    "read_mammogram",
+    "size_of",
+    "write_png",
+]

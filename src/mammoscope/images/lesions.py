@@ -8,6 +8,8 @@ import numpy as np
 import pydicom
 from jaxtyping import Float, UInt8
 
+from mammoscope.images.geometry import Box
+
 CIRCLE = np.linspace(0, 2 * np.pi, 64, endpoint=False)
 
 
@@ -39,6 +41,20 @@ def outlines(record: dict[str, Any], *, root: Path) -> list[Float[np.ndarray, "p
         centre, radius = np.array([(x0 + x1) / 2, (y0 + y1) / 2]), np.array([(x1 - x0) / 2, (y1 - y0) / 2])
         return [centre + radius * np.stack([np.cos(CIRCLE), np.sin(CIRCLE)], axis=1)]
     return [np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], dtype=np.float64)]
+
+
+def lesion_box(record: dict[str, Any], *, root: Path) -> Box | None:
+    """The box around the largest outline of a record's lesion; None where it is not located.
+
+    Args:
+        record: One row of an index.
+        root: Folder of its source.
+
+    Returns:
+        x0, y0, x1, y1 in original pixels, half open.
+    """
+    boxes = [(*points.min(axis=0).tolist(), *points.max(axis=0).tolist()) for points in outlines(record, root=root)]
+    return max(boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]), default=None)
 
 
 def _contours(mask: UInt8[np.ndarray, "rows cols"]) -> list[np.ndarray]:
