@@ -7,9 +7,11 @@ from mammoscope.cohort.split_file import read_split, split_summary, write_split
 from mammoscope.cohort.split_settings import (
     FileSplit,
     KFoldSplit,
+    LeaveOutSplit,
     OfficialRawSplit,
     OfficialRepairedSplit,
     OfficialSplit,
+    OfficialStrictSplit,
     RatioSplit,
     SplitSettings,
 )
@@ -21,9 +23,11 @@ __all__ = [
     "Finding",
     "Findings",
     "KFoldSplit",
+    "LeaveOutSplit",
     "OfficialRawSplit",
     "OfficialRepairedSplit",
     "OfficialSplit",
+    "OfficialStrictSplit",
     "RatioSplit",
     "Severity",
     "Split",

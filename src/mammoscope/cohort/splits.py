@@ -9,9 +9,11 @@ import polars as pl
 from mammoscope.cohort.split_settings import (
     FileSplit,
     KFoldSplit,
+    LeaveOutSplit,
     OfficialRawSplit,
     OfficialRepairedSplit,
     OfficialSplit,
+    OfficialStrictSplit,
     RatioSplit,
     SplitSettings,
 )
@@ -68,7 +70,7 @@ def split(images: pl.DataFrame, settings: SplitSettings, *, seed: int, label: st
 
     Raises:
         SourceError: A patient would be in two parts; a part would hold fewer than two labels; the data set
-            has no official split; the file does not fit the cohort.
+            has no official split, or no such site or machine; the file does not fit the cohort.
 
     Example:
         >>> from mammoscope.records import Record, image_table, index_of
@@ -89,8 +91,10 @@ def split(images: pl.DataFrame, settings: SplitSettings, *, seed: int, label: st
             table = _ratio(table, settings, seed)
         case KFoldSplit():
             table = _fold(table, settings, seed)
-        case OfficialSplit() | OfficialRawSplit() | OfficialRepairedSplit():
+        case OfficialSplit() | OfficialRawSplit() | OfficialRepairedSplit() | OfficialStrictSplit():
             table, notes = _official(table, settings, seed)
+        case LeaveOutSplit():
+            table, notes = _leave_out(table, settings, seed)
         case FileSplit():
             table, notes = parts_from_file(table, settings.path)
     if not isinstance(settings, OfficialRawSplit):
@@ -170,7 +174,7 @@ def _sound(images: pl.DataFrame, label: str) -> pl.DataFrame:
         raise SourceError("split: an image is listed twice. Split the image table, not the index")
     optional = [
         pl.col(name).cast(pl.String) if name in images.columns else pl.lit(None, dtype=pl.String).alias(name)
-        for name in ("density", "official_part")
+        for name in ("density", "official_part", "view", "site_id", "machine_id")
     ]
     listed = [pl.col("official_parts")] if "official_parts" in images.columns else []
     return images.select(*IMAGE, pl.col(label).cast(pl.String).alias("label"), *optional, *listed)
@@ -202,7 +206,9 @@ def _fold(table: pl.DataFrame, settings: KFoldSplit, seed: int) -> pl.DataFrame:
 
 
 def _official(
-    table: pl.DataFrame, settings: OfficialSplit | OfficialRawSplit | OfficialRepairedSplit, seed: int
+    table: pl.DataFrame,
+    settings: OfficialSplit | OfficialRawSplit | OfficialRepairedSplit | OfficialStrictSplit,
+    seed: int,
 ) -> tuple[pl.DataFrame, list[str]]:
     none = table.filter(pl.col("official_part").is_null())
     if not none.is_empty():
@@ -217,24 +223,64 @@ def _official(
             f"split official: {leak.height} patients are on both sides of the published split: "
             f"{named_patients(leak)}. Use kind = 'official-repaired', which takes them out of train"
         )
-    table, notes = _leak_noted(table, leak, repaired=isinstance(settings, OfficialRepairedSplit))
+    table, notes = _leak_noted(table, leak, settings)
     if table["part"].eq_missing(Part.TUNE.value).any():
         return table, [*notes, "tune is the data set's own"]
     return _tune_carved(table, leak, settings.tune, seed), notes
 
 
-def _leak_noted(table: pl.DataFrame, leak: pl.DataFrame, *, repaired: bool) -> tuple[pl.DataFrame, list[str]]:
+def _leak_noted(
+    table: pl.DataFrame,
+    leak: pl.DataFrame,
+    settings: OfficialSplit | OfficialRawSplit | OfficialRepairedSplit | OfficialStrictSplit,
+) -> tuple[pl.DataFrame, list[str]]:
     table = table.with_columns(pl.col("official_part").cast(PART).alias("part"))
     if leak.is_empty():
         return table, []
     leaks = pl.struct(PATIENT).is_in(leak.select(pl.struct(PATIENT)).to_series().implode())
+    in_test = leaks & (pl.col("part") == Part.TEST.value)
     outside = leaks & (pl.col("part") != Part.TEST.value)
-    count = table.filter(outside).height
+    count, tested = table.filter(outside).height, table.filter(in_test).height
     who = f"{leak.height} patients on both sides of the published split ({named_patients(leak)})"
-    if not repaired:
+    if isinstance(settings, OfficialStrictSplit):
+        part = pl.when(leaks).then(None).otherwise(pl.col("part")).alias("part")
+        note = f"{who} are left out: {count} train and {tested} test images. The test set is smaller than published"
+        return table.with_columns(part), [note]
+    if not isinstance(settings, OfficialRepairedSplit):
         return table, [f"LEAK: {who} are kept as published; {count} of their images are in train. Not comparable"]
     part = pl.when(outside).then(None).otherwise(pl.col("part")).alias("part")
     return table.with_columns(part), [f"{who}: their {count} train images are left out, the test set is as published"]
+
+
+def _leave_out(table: pl.DataFrame, settings: LeaveOutSplit, seed: int) -> tuple[pl.DataFrame, list[str]]:
+    """Test is one value of a column; its patients' images elsewhere, and images that do not say, are left out."""
+    column, value = settings.column, settings.value
+    known = table[column].drop_nulls().unique().sort().to_list()
+    if value not in known:
+        there = ", ".join(known[:NAMED]) + (f" and {len(known) - NAMED} more" if len(known) > NAMED else "")
+        raise SourceError(
+            f"split leave-out: no image has {column} {value!r}{nearest(value, known)}. "
+            + (f"The cohort has {there}" if known else "The data set does not state it; use another split")
+        )
+    here = (pl.col(column) == value).fill_null(value=False)
+    tested = table.filter(here).select(PATIENT).unique()
+    rest = table.filter(pl.col(column).is_not_null()).join(tested, on=PATIENT, how="anti")
+    patients = drawn(patient_table(rest), seed=seed, purpose=f"tune without {column} {value}")
+    carved = _with_parts(table, patients, _trained(patients, settings.tune))
+    part = (
+        pl.when(here)
+        .then(pl.lit(Part.TEST.value))
+        .when(pl.col(column).is_not_null())
+        .then(pl.col("part").cast(pl.String))
+    )
+    notes = []
+    elsewhere = table.join(tested, on=PATIENT, how="semi").filter(~here & pl.col(column).is_not_null()).height
+    if elsewhere:
+        notes.append(f"{elsewhere} images that patients of {column} {value} have elsewhere are left out")
+    unknown = table[column].null_count()
+    if unknown:
+        notes.append(f"{unknown} images without {column} are left out")
+    return carved.with_columns(part.alias("part")), notes
 
 
 def _tune_carved(table: pl.DataFrame, leak: pl.DataFrame, share: float, seed: int) -> pl.DataFrame:

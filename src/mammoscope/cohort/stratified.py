@@ -1,4 +1,4 @@
-"""Patients drawn into parts: by seed alone, alike in label and density, whatever the order of the rows."""
+"""Patients drawn into parts: by seed alone, alike in label, density and views, whatever the order of the rows."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -9,28 +9,31 @@ PATIENT = ["source", "patient_id"]
 
 
 def patient_table(images: pl.DataFrame) -> pl.DataFrame:
-    """One row per patient: the highest known label and density among her images.
+    """One row per patient: the highest known label and density among her images, and which views she has.
 
     Args:
-        images: Columns source, patient_id, label, density; labels as text, `true` above `false`.
+        images: Columns source, patient_id, label, density, and view where it is known; labels as text,
+            `true` above `false`.
 
     Returns:
-        Columns source, patient_id, label, density, sorted by the first two. A patient whose known
+        Columns source, patient_id, label, density, views, sorted by the first two. A patient whose known
         images are all `false` while others are unknown is unknown.
     """
+    view = pl.col("view").cast(pl.String) if "view" in images.columns else pl.lit("")
     unsure = (pl.col("label").max() == "false") & pl.col("label").is_null().any()
     return (
         images.group_by(PATIENT)
         .agg(
             pl.when(unsure).then(None).otherwise(pl.col("label").max()).alias("label"),
             pl.col("density").cast(pl.String).max(),
+            view.drop_nulls().unique().sort().str.join("+").alias("views"),
         )
         .sort(PATIENT)
     )
 
 
 def drawn(patients: pl.DataFrame, *, seed: int, purpose: str) -> pl.DataFrame:
-    """Patients sorted by label and density, in random order within.
+    """Patients sorted by label, density and views, in random order within.
 
     Args:
         patients: As `patient_table` gives them.
@@ -41,14 +44,15 @@ def drawn(patients: pl.DataFrame, *, seed: int, purpose: str) -> pl.DataFrame:
         sha256(f"{seed}\x1f{purpose}\x1f{source}\x1f{patient}".encode()).hexdigest()
         for source, patient in patients.select(PATIENT).iter_rows()
     ]
-    return patients.with_columns(pl.Series("_draw", keys, dtype=pl.String)).sort("label", "density", "_draw")
+    return patients.with_columns(pl.Series("_draw", keys, dtype=pl.String)).sort("label", "density", "views", "_draw")
 
 
 def by_fractions(labels: Sequence[str | None], *, fractions: Sequence[float]) -> list[int]:
     """Number of the part for each patient of a drawn list.
 
     Each patient goes to the part that lacks most, counted anew within each label. So the parts hold
-    each label in proportion to within one patient, and each density within a label nearly so.
+    each label in proportion to within one patient, and each density within a label, and each set of views within a
+    density, nearly so.
 
     Args:
         labels: Label of each patient, equal ones side by side.
