@@ -21,8 +21,7 @@ def inspect(
 ) -> None:
     """Say what was decided on the way from each file to the network's input, and why. Exit 1 if one is unreadable."""
     from mammoscope.errors import ImageError
-    from mammoscope.images import Preprocess, read_mammogram
-    from mammoscope.images.grey import write_png
+    from mammoscope.images import Preprocess, read_mammogram, write_png
 
     answers: list[dict[str, Any]] = []
     failed = False
@@ -36,7 +35,7 @@ def inspect(
         steps = [asdict(step) for step in mammogram.trail]
         answers.append({"file": file.name, "laterality": mammogram.laterality, "view": mammogram.view, "trail": steps})
         if out is not None:
-            write_png(mammogram.pixels, out / f"{file.stem}.png")
+            write_png(mammogram, out / f"{file.stem}.png")
     typer.echo(json.dumps(answers, indent=2, default=str) if as_json else "\n\n".join(_told(a) for a in answers))
     raise typer.Exit(1 if failed else 0)
 
