@@ -186,9 +186,8 @@ def test_however_records_are_dealt_out_merging_gives_them_all_back(
     assert all(who.startswith(f"{s}:") == several for s, who in merged.table.select("source", "patient_id").rows())
 
 
-@pytest.mark.slow
-def test_a_million_rows_merge_in_seconds() -> None:
-    half = pl.DataFrame({"n": range(500_000)}).select(
+def test_two_hundred_thousand_rows_merge_in_seconds() -> None:
+    half = pl.DataFrame({"n": range(100_000)}).select(
         source=pl.lit("cbis_ddsm"),
         patient_id=pl.format("P{}", pl.col("n") // 8),
         image_id=pl.format("P{}_{}", pl.col("n") // 8, pl.col("n") % 8 // 2),
@@ -206,8 +205,8 @@ def test_a_million_rows_merge_in_seconds() -> None:
     merged = merge([Index(table=full, roots={"cbis_ddsm": HERE}), Index(table=other, roots={"cbis_ddsm": HERE})])
     seconds = time.perf_counter() - start
 
-    assert merged.table.height == 1_000_000
-    assert seconds < 60
+    assert merged.table.height == 200_000
+    assert seconds < 20
 
 
 @pytest.mark.data
