@@ -150,7 +150,7 @@ def _border(mass: Mass, random: np.random.Generator) -> tuple[Float[np.ndarray, 
     turned = angle - random.uniform(0, np.pi)
     oval = 1 / np.hypot(np.cos(turned) / np.sqrt(mass.aspect), np.sin(turned) * np.sqrt(mass.aspect))
     waves = np.arange(2, 14)
-    slow, quick = 0.03 + 0.05 * mass.spiculation, 0.01 + 0.07 * mass.spiculation
+    slow, quick = 0.03 + 0.05 * mass.spiculation, 0.085 * mass.spiculation**1.5
     height = np.where(waves < 4, slow, quick) * random.standard_normal(12)
     phase = random.uniform(0, 2 * np.pi, 12)
     lobes = np.exp((height * np.sin(np.outer(angle, waves) + phase)).sum(axis=1))
@@ -177,16 +177,17 @@ def _spicules(
     total = np.zeros_like(away)
     radius = 0.5 * mass.diameter_mm
     count = 11 + round(7 * mass.spiculation)
-    starts = (np.arange(count) + random.uniform(-0.4, 0.4, count)) * 2 * np.pi / count - np.pi
+    starts = (np.arange(count) + random.uniform(-0.5, 0.5, count)) * 2 * np.pi / count - np.pi
     lengths = (4 + radius * random.uniform(0.6, 1.8, count)) * mass.spiculation
     widths = random.uniform(0.8, 1.5, count)
-    bends = random.normal(0, 0.12, count) / radius
+    bends = random.normal(0, 0.15, count) / radius
+    strengths = random.uniform(0.45, 1.0, count)
     out = away - 0.8 * edge
     leaves = np.clip(out / (0.2 * radius), 0, 1)
-    spicules = np.column_stack([starts, lengths, widths, bends]).tolist()
-    for start, length, width, bend in spicules:
+    spicules = np.column_stack([starts, lengths, widths, bends, strengths]).tolist()
+    for start, length, width, bend, strength in spicules:
         off = np.mod(angle - start - bend * out + np.pi, 2 * np.pi) - np.pi
         taper = np.clip(1 - out / (0.2 * radius + length), 0, 1)
         line = np.exp(-((off * away / (width * (0.5 + 0.5 * taper))) ** 2))
-        total += line * leaves * np.sqrt(taper)
-    return np.asarray(np.minimum(total, 1.3) * (0.3 + 0.035 * mass.diameter_mm) * mass.spiculation**1.2, np.float32)
+        total += strength * line * leaves * np.sqrt(taper)
+    return np.asarray(np.minimum(total, 1.3) * (0.3 + 0.035 * mass.diameter_mm) * mass.spiculation**2, np.float32)
