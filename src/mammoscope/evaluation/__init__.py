@@ -22,6 +22,7 @@ from mammoscope.evaluation.values import (
     UnitResult,
     Verdict,
 )
+from mammoscope.evaluation.without_pixels import MetadataResult, ReaderResult, assessment_auc, metadata_auc
 
 __all__ = [
     "AGGREGATION",
@@ -36,18 +37,22 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "Measured",
+    "MetadataResult",
+    "ReaderResult",
     "Rule",
     "Sample",
     "Threshold",
     "Unit",
     "UnitResult",
     "Verdict",
+    "assessment_auc",
     "auc_difference",
     "choose_threshold",
     "estimates",
     "evaluate",
     "evaluate_run",
     "measure",
+    "metadata_auc",
     "patient_draws",
     "percentile_interval",
     "read_table",

@@ -137,14 +137,33 @@ def _metadata(predictions: pl.DataFrame, cohort: pl.DataFrame) -> Guess | str:
     rows = _joined(predictions, cohort, ["malignant", *(name for name in METADATA_COLUMNS if name in cohort.columns)])
     if (rows["malignant"].cast(pl.Int8) != rows["label"].cast(pl.Int8)).any():
         return "the label of the predictions is not the cohort's `malignant`, which it would be fitted on"
+    found = metadata_scores(train, rows=rows)
+    if isinstance(found, str):
+        return found
+    scores, used, dropped = found
+    return Guess(rows=rows.with_columns(pl.Series("score", scores)), used=used, dropped=dropped, probability=True)
+
+
+def metadata_scores(
+    train: pl.DataFrame, *, rows: pl.DataFrame
+) -> tuple[Float[np.ndarray, " rows"], tuple[str, ...], dict[str, str]] | str:
+    """Logistic regression on what is known without the pixels.
+
+    Args:
+        train: Labelled images with `malignant` and some of `METADATA_COLUMNS`, both classes among them.
+        rows: Images to score.
+
+    Returns:
+        A probability for each row, the columns looked at, and each other column with the reason why it was left
+        out; or why there is none of it.
+    """
     dropped = {name: why for name in METADATA_COLUMNS if (why := _useless(train, name))}
     used = tuple(name for name in METADATA_COLUMNS if name not in dropped)
     if not used:
         return f"no metadata column varies in the train part ({'; '.join(f'{k}: {v}' for k, v in dropped.items())})"
     pipeline = _pipeline([n for n in used if n in NUMBERS], [n for n in used if n in CATEGORIES])
     pipeline.fit(_features(train, used), train["malignant"].to_numpy())
-    scores = pipeline.predict_proba(_features(rows, used))[:, 1]
-    return Guess(rows=rows.with_columns(pl.Series("score", scores)), used=used, dropped=dropped, probability=True)
+    return pipeline.predict_proba(_features(rows, used))[:, 1], used, dropped
 
 
 _GUESSERS: tuple[tuple[str, str, Guesser], ...] = (
