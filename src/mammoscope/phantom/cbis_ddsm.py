@@ -80,7 +80,7 @@ def write_cbis_ddsm(
     _refuse(settings, workers)
     _make_room(folder)
     people = [draw_patient(n + 1, seed=seed, difficulty=difficulty, contrast=contrast) for n in range(patients)]
-    parts = _official_parts(people, seed)
+    parts = official_parts(people, seed)
     write_text(folder / MARKER, json.dumps(_marker(settings), indent=2) + "\n")
     written: list[tuple[Part, Rows]] = []
     draw = partial(_write_patient, folder=folder, settings=settings)
@@ -145,7 +145,7 @@ def _marker(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _official_parts(people: list[Patient], seed: int) -> list[Part]:
+def official_parts(people: list[Patient], seed: int) -> list[Part]:
     """A fifth of the patients with a malignant mass, and a fifth of the others, are the test set."""
     random = np.random.default_rng([seed, 0])
     order = sorted(random.permutation(len(people)).tolist(), key=lambda n: people[n].malignant)

@@ -102,7 +102,7 @@ def _quantile(share: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
 
 def _probability(spiculation: Float[np.ndarray, "..."], difficulty: float) -> Float[np.ndarray, "..."]:
     if difficulty == 0:
-        return np.heaviside(spiculation - 0.5, 0.5)
+        return np.asarray(np.heaviside(spiculation - 0.5, 0.5))
     return np.asarray(expit(4 * (1 / difficulty - 1) * (spiculation - 0.5)))
 
 

@@ -79,6 +79,8 @@ def phantom_view(
     refuse_size(rows)
     if view not in {View.CC, View.MLO}:
         raise RecipeError(f"view {view} is not one of CC, MLO. The phantom draws these two")
+    if seed < 0:
+        raise RecipeError(f"seed {seed} is below 0. Choose a whole number from 0")
     mass = None
     if diameter_mm is not None:
         mass = checked_mass(diameter_mm=diameter_mm, spiculation=spiculation, contrast=contrast)
