@@ -1,7 +1,7 @@
 """From records and pixels to tensors: cache, augmentation, order, batches."""
 
 from mammoscope.batches.augment import PARAMETERS, Augment, apply, draw
-from mammoscope.batches.cache import PREPARE_CODES, Outcome, prepare, prepare_one
+from mammoscope.batches.cache import PREPARE_CODES, Outcome, prepare, prepare_one, processors
 from mammoscope.batches.loading import Batch, Samples, batches, epoch_order
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "epoch_order",
     "prepare",
     "prepare_one",
+    "processors",
 ]

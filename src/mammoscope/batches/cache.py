@@ -107,7 +107,7 @@ def prepare(
         )
         for row in images.iter_rows(named=True)
     ]
-    count = workers or _processors()
+    count = workers or processors()
     done: dict[tuple[str, str], Outcome] = {}
     for outcome in _outcomes(jobs, preprocess=preprocess, folder=folder, workers=count):
         done[outcome.source, outcome.image_id] = outcome
@@ -218,5 +218,6 @@ def _one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def _processors() -> int:
+def processors() -> int:
+    """Processors that this process may use: the default number of workers."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -18,6 +18,7 @@ def demo(
 
     The last line is the path of the report. Run again, it goes on where it stopped.
     """
+    from mammoscope.batches import processors
     from mammoscope.cli.progress import counted, epochs
     from mammoscope.phantom import write_cbis_ddsm
     from mammoscope.pipeline import run_recipe
@@ -27,7 +28,7 @@ def demo(
     data = out / f"phantom-{patients}-{seed}"
     if not (data / "phantom_truth.csv").is_file():
         with counted("draw      patients") as progress:
-            write_cbis_ddsm(data, patients=patients, seed=seed, rows=512, progress=progress)
+            write_cbis_ddsm(data, patients=patients, seed=seed, rows=512, workers=processors(), progress=progress)
     for name in RECIPES:
         typer.echo(f"\n{name}", err=True)
         done = run_recipe(
