@@ -1,8 +1,10 @@
 """Records -> what is wrong with them, who is in train, tune and test, and a description."""
 
 from mammoscope.cohort.audit import auc_half_width, audit
+from mammoscope.cohort.description import describe
 from mammoscope.cohort.findings import Finding, Findings, Severity
 from mammoscope.cohort.merge import merge
+from mammoscope.cohort.sizes import Sizes, image_sizes
 from mammoscope.cohort.split_file import read_split, split_summary, write_split
 from mammoscope.cohort.split_settings import (
     FileSplit,
@@ -30,12 +32,15 @@ __all__ = [
     "OfficialStrictSplit",
     "RatioSplit",
     "Severity",
+    "Sizes",
     "Split",
     "SplitSettings",
     "apply_split",
     "auc_half_width",
     "audit",
     "cohort_summary",
+    "describe",
+    "image_sizes",
     "leaking_patients",
     "merge",
     "read_split",
