@@ -1,4 +1,4 @@
-"""Fibroglandular tissue as a random field: power-law clouds, strands that run to the nipple, vessels."""
+"""Fibroglandular tissue as a random field: power-law clouds, strands that run to the nipple, septa in the fat."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +10,7 @@ from scipy import fft
 
 from mammoscope.vocabulary import Density
 
-EXPONENT = 3.0  # of the power spectrum; Burgess et al., Med Phys 28:419 (2001): 2.8 to 3.1 for most breasts
+EXPONENT = 3.0  # of the power spectrum; 1.5 to 3.5, 2.8 on average: Burgess, Proc SPIE 5034 (2003)
 SEPTA_STRETCH = 3.5  # a septum is some three times longer than a lobule is wide
 SHARES = {  # dense share of the breast's area: the quarters of BI-RADS, 4th edition, less their borders
     Density.A: (0.04, 0.18),
