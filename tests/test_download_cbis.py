@@ -13,6 +13,7 @@ import pytest
 
 from archive_server import Archive, collection, plant_collection, series_row, series_zip, serving, web
 from mammoscope.download import Addresses, DownloadError, Job, Outcome, Web, plan_download, read_manifest, run_download
+from mammoscope.download.series import Series
 from mammoscope.download.tables import TABLES
 from mammoscope.errors import StorageError
 from mammoscope.sources import CBIS_DDSM, build_index
@@ -316,3 +317,15 @@ def test_a_list_with_new_columns_is_read(archive: Archive, tmp_path: Path) -> No
 
     assert (plan.items, plan.files, plan.size_bytes, plan.needs_bytes) == (5, None, None, None)
     assert plan.fits
+
+
+def test_a_subject_without_its_set_goes_where_the_tables_look_for_it() -> None:
+    row = {
+        "SeriesInstanceUID": "1.2",
+        "StudyInstanceUID": "1.3",
+        "PatientID": "P_00038_LEFT_CC.dcm",
+    }  # seen in the wild
+
+    series = Series.model_validate(row)
+
+    assert (series.folder, series.half) == ("Calc-Test_P_00038_LEFT_CC/1.3/1.2", "calc")

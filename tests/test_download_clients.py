@@ -1,6 +1,8 @@
 """idc-index and kagglehub, played by modules with the same functions; neither is installed here."""
 
 import errno
+import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -90,7 +92,7 @@ def test_the_commons_are_asked_first_and_what_arrives_is_read(archive: Archive, 
     assert outcome.failed == ()
     assert {path.partition("/")[2].partition("/")[0] for path, _ in archive.seen} == {"tables"}
     assert build_index(CBIS_DDSM, tmp_path).table.equals(build_index(CBIS_DDSM, tree).table)
-    assert {one.checked for one in read_manifest(tmp_path).values()} == {"count", "header"}
+    assert {one.checked for one in read_manifest(tmp_path).values()} == {"size", "header"}
     assert planned(archive, tmp_path, lambda _: idc_index(tree)).plan.items == 0
 
 
@@ -118,7 +120,23 @@ def test_a_series_that_the_client_leaves_out_is_a_failure(archive: Archive, tree
     outcome = run_download(planned(archive, tmp_path, lambda _: idc_index(tree, lose=1)))
 
     assert len(outcome.failed) == 1
-    assert "0 pictures arrived" in outcome.failed[0].message
+    assert "idc-index left no picture" in outcome.failed[0].message
+
+
+def test_a_picture_that_the_client_cut_short_is_a_failure(archive: Archive, tree: Path, tmp_path: Path) -> None:
+    client = idc_index(tree)
+    ask = client.IDCClient.sql_query
+
+    def larger(self: object, sql: str) -> SimpleNamespace:
+        rows = ask(self, sql).to_dict("records")
+        rows[0]["series_size_MB"] += 1
+        return SimpleNamespace(to_dict=lambda _: rows)
+
+    client.IDCClient.sql_query = larger
+    outcome = run_download(planned(archive, tmp_path, lambda _: client))
+
+    assert len(outcome.failed) == 1
+    assert re.search(r"[0-9,]+ bytes arrived, 1,00[0-9,]+ are announced", outcome.failed[0].message)
 
 
 def test_a_client_that_fails_is_told_once_for_each_series(archive: Archive, tree: Path, tmp_path: Path) -> None:
@@ -133,37 +151,25 @@ def test_a_client_that_fails_is_told_once_for_each_series(archive: Archive, tree
     }
 
 
-def no_output_dir(handle: str, path: str | None = None) -> str:
-    raise AssertionError(handle, path)
-
-
 def kagglehub(files: dict[str, bytes], *, error: Exception | None = None) -> ModuleType:
-    """Has the functions of kagglehub 1.0 that are called."""
+    """Has the functions of kagglehub 1.0 that are called, and keeps its files where that does."""
     calls: list[str] = []
 
-    def fetch(
-        handle: str, path: str | None = None, *, force_download: bool = False, output_dir: str | None = None
-    ) -> str:
+    def fetch(handle: str, path: str | None = None, *, force_download: bool = False) -> str:
         calls.append(handle)
         if error is not None:
             raise error
-        assert output_dir is not None
+        where = Path(os.environ["KAGGLEHUB_CACHE"]) / "datasets" / handle
         for name, body in files.items():
-            file = Path(output_dir) / name
+            file = where / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(body)
-        (Path(output_dir) / ".complete").mkdir(exist_ok=True)
-        return output_dir
+        (where.parent / f"{where.name}.complete").touch()
+        return str(where)
 
     errors = module("kagglehub.exceptions", ClientError=ClientError)
-    return module(
-        "kagglehub",
-        dataset_download=fetch,
-        competition_download=fetch,
-        exceptions=errors,
-        calls=calls,
-        __version__="1.0.3",
-    )
+    both = {"dataset_download": fetch, "competition_download": fetch}
+    return module("kagglehub", **both, exceptions=errors, calls=calls)
 
 
 RSNA_FILES = {"train.csv": b"site_id,patient_id\n", "train_images/1/2.dcm": b"picture", "test.csv": b""}
@@ -234,8 +240,8 @@ def test_a_link_in_an_edition_is_not_taken_over(tmp_path: Path) -> None:
     client = kagglehub({"csv/dicom_info.csv": b"", "jpeg/a.jpg": b""})
     fetch = client.dataset_download
 
-    def with_link(handle: str, *, output_dir: str) -> str:
-        where = fetch(handle, output_dir=output_dir)
+    def with_link(handle: str) -> str:
+        where = fetch(handle)
         (Path(where) / "jpeg" / "out").symlink_to("/")
         return str(where)
 
@@ -245,14 +251,42 @@ def test_a_link_in_an_edition_is_not_taken_over(tmp_path: Path) -> None:
     assert "holds a link, 'out'" in run_download(job).failed[0].message
 
 
-def test_a_client_that_is_too_old_or_missing_is_told(tmp_path: Path) -> None:
-    old = module("kagglehub", competition_download=no_output_dir, __version__="0.3.6")
-
-    with pytest.raises(DownloadError, match="kagglehub 0.3.6 cannot be told where to put the files. Update kagglehub"):
-        plan_download("rsna", out=tmp_path, importer=lambda _: old)
-
+def test_a_missing_client_is_told(tmp_path: Path) -> None:
     def missing(name: str) -> ModuleType:
         raise ImportError(name)
 
     with pytest.raises(DownloadError, match=r"rsna needs kagglehub, which is not installed.*mammoscope\[download\]"):
         plan_download("rsna", out=tmp_path, importer=missing)
+
+
+@pytest.mark.parametrize("before", [None, "elsewhere"])
+def test_the_clients_own_cache_is_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    monkeypatch.delenv("KAGGLEHUB_CACHE", raising=False)
+    if before is not None:
+        monkeypatch.setenv("KAGGLEHUB_CACHE", before)
+
+    run_download(plan_download("cbis_ddsm_jpeg", out=tmp_path, importer=lambda _: kagglehub({})))
+
+    assert os.environ.get("KAGGLEHUB_CACHE") == before
+
+
+def test_what_the_client_keeps_elsewhere_is_left_there(tmp_path: Path) -> None:
+    client = kagglehub({})
+    client.dataset_download = lambda _: str(tmp_path / "mounted")  # type: ignore[attr-defined]
+    job = plan_download("cbis_ddsm_jpeg", out=tmp_path / "out", importer=lambda _: client)
+
+    assert "Index that folder instead" in run_download(job).failed[0].message
+
+
+def test_a_move_that_was_interrupted_is_finished(tmp_path: Path) -> None:
+    (tmp_path / "csv").mkdir()
+    (tmp_path / "csv" / "dicom_info.csv").write_bytes(b"moved before")
+    client = kagglehub({"jpeg/1.2/1-1.jpg": b"b"})
+
+    outcome = run_download(plan_download("cbis_ddsm_jpeg", out=tmp_path, importer=lambda _: client))
+
+    files = next(iter(read_manifest(tmp_path).values())).files
+    assert outcome.failed == ()
+    assert [file.path for file in files] == ["csv/dicom_info.csv", "jpeg/1.2/1-1.jpg"]

@@ -16,6 +16,7 @@ from mammoscope.download.series import Series, place
 NAME = "cbis_ddsm"
 BATCH = 50  # series a call: the client starts one process each time, which opens many connections
 TEMPLATE = "%Modality_%SeriesInstanceUID"  # of folders, in the client's spelling; no source takes them for its own
+ROUNDED = 5_000  # bytes; earlier versions of the index give MB with two decimals
 ASK = (
     "SELECT PatientID, StudyInstanceUID, SeriesInstanceUID, instanceCount, series_size_MB "
     "FROM index WHERE collection_id = '{collection}'"
@@ -89,7 +90,9 @@ def _fetcher(
 
 def _placed(series: Series, *, stage: Path, out: Path) -> Entry | Failed:
     files = sorted(stage.glob(f"*_{series.uid}/*.dcm"))
+    if not files:  # the client does not raise when a transfer fails, it logs
+        return Failed(item=series.item, message=f"{series.item}: idc-index left no picture; its own log says why")
     try:
-        return place(files, series=series, out=out, origin="Imaging Data Commons", checked="count")
+        return place(files, series=series, out=out, origin="Imaging Data Commons", checked="size", slack_bytes=ROUNDED)
     except DownloadError as error:
         return Failed(item=series.item, message=str(error))

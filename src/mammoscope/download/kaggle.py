@@ -1,8 +1,9 @@
 """Editions on Kaggle, through Kaggle's own client kagglehub, which signs in with its own files or environment."""
 
-import inspect
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -11,12 +12,13 @@ from typing import Literal
 
 from mammoscope.download.failure import DamagedError, DownloadError
 from mammoscope.download.job import RESERVE_BYTES, STAGE, Failed, Job, Plan, Task, free_bytes
-from mammoscope.download.manifest import Entry, is_here, read_manifest, saved
+from mammoscope.download.manifest import NAME, Entry, is_here, read_manifest, saved
 from mammoscope.download.outside import Importer, client_module, own_errors, told
 from mammoscope.sources import SOURCES
 
+CACHE = "KAGGLEHUB_CACHE"  # the client's own variable
 SIGN_IN = (
-    "Make a token on the settings page of your Kaggle account; kagglehub reads it from KAGGLE_API_TOKEN, from "
+    "To sign in, make a token on the settings page of your Kaggle account; kagglehub reads it from KAGGLE_API_TOKEN, from "
     "KAGGLE_USERNAME and KAGGLE_KEY, or from its own file in ~/.kaggle"
 )
 
@@ -76,13 +78,12 @@ def kaggle_job(edition: Edition, *, out: Path, importer: Importer, stop: Event) 
     """Plan an edition. Its size is what users report: the client does not tell before it has fetched.
 
     Raises:
-        DownloadError: The client is missing, or too old to be told where to put the files.
+        DownloadError: The client is missing.
     """
     module = client_module("kagglehub", importer=importer, needed_for=edition.name)
-    function = _function(edition, module)
     entry = read_manifest(out).get(edition.item)
     here = entry is not None and is_here(entry, out=out)
-    task = Task(items=(edition.item,), fetch=lambda: [_fetched(edition, function=function, module=module, out=out)])
+    task = Task(items=(edition.item,), fetch=lambda: [_fetched(edition, module=module, out=out)])
     size = 0 if here else edition.about_bytes
     plan = Plan(
         source=edition.name,
@@ -104,34 +105,43 @@ def _rules(edition: Edition) -> str:
     return f", and accept the rules on {edition.url}" if edition.kind == "competition" else ""
 
 
-def _function(edition: Edition, module: ModuleType) -> Callable[..., str]:
-    function: Callable[..., str] = getattr(module, f"{edition.kind}_download")
-    if "output_dir" not in inspect.signature(function).parameters:
-        version = getattr(module, "__version__", "of unknown version")
-        raise DownloadError(f"kagglehub {version} cannot be told where to put the files. Update kagglehub")
-    return function
-
-
-def _fetched(edition: Edition, *, function: Callable[..., str], module: ModuleType, out: Path) -> Entry | Failed:
+def _fetched(edition: Edition, *, module: ModuleType, out: Path) -> Entry | Failed:
     stage = out / STAGE / "kaggle"
     stage.mkdir(parents=True, exist_ok=True)
+    function: Callable[[str], str] = getattr(module, f"{edition.kind}_download")
     try:
-        where = Path(function(edition.handle, output_dir=str(stage)))
+        with _cache_in(stage):
+            where = Path(function(edition.handle))
     except own_errors(module) as error:
         raise told(error, what=f"{edition.item}: kagglehub", remedy=f"{SIGN_IN}{_rules(edition)}") from error
+    if not where.is_relative_to(stage):
+        raise DownloadError(f"{edition.item}: kagglehub has it in a folder of its own here. Index that folder instead")
     links = [path.name for path in where.rglob("*") if path.is_symlink()]
     if links:
         raise DownloadError(f"{edition.item}: holds a link, {links[0]!r}. Not taken over")
-    missing = [name for name in edition.needs if not (where / name).exists()]
+    missing = [name for name in edition.needs if not (where / name).exists() and not (out / name).exists()]
     if missing:
         raise DamagedError(f"{edition.item}: {', '.join(missing)} is not in what was delivered. Look at {edition.url}")
-    names = [path.name for path in sorted(where.iterdir()) if not path.name.startswith(".")]
-    for name in names:
-        _move(where / name, out / name)
-    files = [file for name in names for file in ([out / name] if (out / name).is_file() else (out / name).rglob("*"))]
+    for path in sorted(where.iterdir()):
+        _move(path, out / path.name)
     shutil.rmtree(stage, ignore_errors=True)
-    described = tuple(saved(file, out=out) for file in sorted(files) if file.is_file())
-    return Entry(item=edition.item, origin=edition.url, checked="nothing", files=described)
+    files = [file for file in sorted(out.rglob("*")) if file.is_file() and file != out / NAME]
+    described = tuple(saved(file, out=out) for file in files if out / STAGE not in file.parents)
+    return Entry(item=edition.item, origin=edition.url, checked="by the client", files=described)
+
+
+@contextmanager
+def _cache_in(folder: Path) -> Iterator[None]:
+    """Let the client keep its files, and what it has of an archive, where the next run finds them."""
+    before = os.environ.get(CACHE)
+    os.environ[CACHE] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[CACHE]
+        else:
+            os.environ[CACHE] = before
 
 
 def _move(path: Path, to: Path) -> None:
