@@ -200,3 +200,18 @@ def test_the_seven_real_dicom_files_come_out_as_mammograms(real_data: Path, tmp_
         assert mammogram.pixels.min() >= 0
         assert mammogram.pixels.max() <= 1
         assert np.median(mammogram.pixels[:, :8]) > np.median(mammogram.pixels[:, -8:])  # chest wall on the left
+
+
+def test_two_folders_of_class_folders_are_merged_under_names(tmp_path: Path) -> None:
+    for hospital in ("north", "south"):
+        for kind in ("benign", "malignant"):
+            folder = tmp_path / hospital / kind
+            folder.mkdir(parents=True)
+            (folder / "1.png").write_bytes(b"")
+        cli("index", "folders", tmp_path / hospital, "--out", tmp_path / f"{hospital}.parquet")
+
+    files = [tmp_path / f"{hospital}.parquet" for hospital in ("north", "south")]
+    names = ["--name", "north", "--name", "south"]
+    counts = json.loads(cli("merge", *files, *names, "--out", tmp_path / "both.parquet", "--json").stdout)
+
+    assert (counts["images"], counts["patients"], counts["malignant_images"]) == (4, 4, 2)

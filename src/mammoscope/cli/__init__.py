@@ -15,6 +15,7 @@ from mammoscope.cli.evaluate import evaluate
 from mammoscope.cli.explain import explain
 from mammoscope.cli.index import index
 from mammoscope.cli.inspect import inspect
+from mammoscope.cli.merge import merge
 from mammoscope.cli.phantom import phantom
 from mammoscope.cli.predict import predict
 from mammoscope.cli.prepare import prepare
@@ -38,8 +39,8 @@ app = typer.Typer(
 )
 
 for verb in (
-    *(sources, download, phantom, index, audit, split, inspect, prepare, train, evaluate, explain, report, compare),
-    *(predict, run, demo),
+    *(sources, download, phantom, index, merge, audit, split, inspect, prepare, train, evaluate, explain, report),
+    *(compare, predict, run, demo),
 ):
     app.command()(verb)
 

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mammoscope.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from mammoscope.records import Index
 
 
 def index(
@@ -17,18 +20,25 @@ def index(
     as_json: AsJson = False,
 ) -> None:
     """Read a data set into one typed table."""
-    from mammoscope.records import image_table, write_index
+    from mammoscope.records import write_index
     from mammoscope.sources import build_index, source_named
 
     made = build_index(source_named(source), folder)
     write_index(made, out)
-    images = image_table(made)
+    typer.echo(told(made, out, as_json=as_json))
+
+
+def told(index: "Index", out: Path, *, as_json: bool) -> str:
+    """What was written, in numbers."""
+    from mammoscope.records import image_table
+
+    images = image_table(index)
     counts = {
         "index": str(out),
-        "records": made.table.height,
+        "records": index.table.height,
         "images": images.height,
-        "patients": images["patient_id"].n_unique(),
+        "patients": images.select("source", "patient_id").n_unique(),
         "malignant_images": int(images["malignant"].sum()),
         "unlabelled_images": images["malignant"].null_count(),
     }
-    typer.echo(json.dumps(counts) if as_json else "\n".join(f"{key:18} {value}" for key, value in counts.items()))
+    return json.dumps(counts) if as_json else "\n".join(f"{key:18} {value}" for key, value in counts.items())

@@ -22,5 +22,6 @@ def phantom(
     from mammoscope.phantom import write_cbis_ddsm
 
     with counted("drawing patients") as progress:
-        write_cbis_ddsm(out, patients=patients, seed=seed, rows=rows, workers=workers or processors(), progress=progress)
+        count = workers or processors()
+        write_cbis_ddsm(out, patients=patients, seed=seed, rows=rows, workers=count, progress=progress)
     typer.echo(str(out))
