@@ -150,7 +150,7 @@ def test_the_same_bytes_under_two_ids_are_found_on_request(tmp_path: Path, patie
     found = audit(two, duplicates=True)
 
     assert checks(audit(two), "error") == []
-    assert "same-bytes" in checks(found, severity)
+    assert {"p": "same-bytes", "q": "same-bytes-patients"}[patient] in checks(found, severity)
     assert "b.png is byte for byte a of patient p" in " ".join(found.table["message"])
 
 
@@ -162,7 +162,16 @@ def test_missing_masks_are_counted_and_not_laid_to_the_images(tmp_path: Path) ->
     found = audit(index(tmp_path, *records))
 
     assert "missing-masks" in checks(found, "warning")
-    assert "1 of 2 lesion masks are not there, the first is n.png in x" in " ".join(found.table["message"])
+    assert "own/a: n.png is not there: the mask of lesion 1. Whole images need none" in found.table["message"]
+
+
+def test_many_missing_crops_are_one_finding(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(WHOLE["a.png"])
+    records = [replace(ONE, lesion_id=str(n), crop_path=f"x/{n}.png") for n in range(9)]
+
+    found = audit(index(tmp_path, *records))
+
+    assert "9 of 9 lesion crops are not there, the first is 0.png in x" in " ".join(found.table["message"])
 
 
 def test_files_are_left_alone_on_request(tmp_path: Path) -> None:
@@ -264,7 +273,7 @@ def test_findings_come_worst_first_and_json_holds_them(tmp_path: Path) -> None:
 
     ranks = [["error", "warning", "note"].index(row["severity"]) for row in stored["findings"]]
     assert ranks == sorted(ranks)
-    assert set(stored["findings"][0]) == {"severity", "check", "image_id", "patient_id", "message"}
+    assert set(stored["findings"][0]) == {"severity", "check", "source", "image_id", "patient_id", "message"}
     assert sum(stored["counts"].values()) == len(ranks)
 
 

@@ -2,8 +2,10 @@
 
 from mammoscope.cohort.audit import auc_half_width, audit
 from mammoscope.cohort.description import describe
-from mammoscope.cohort.findings import Finding, Findings, Severity
+from mammoscope.cohort.findings import Finding, Findings, Fix, Severity
 from mammoscope.cohort.merge import merge
+from mammoscope.cohort.reader_anchor import ReaderAnchor, reader_anchor
+from mammoscope.cohort.repair import Change, repair, write_repair
 from mammoscope.cohort.sizes import Sizes, image_sizes
 from mammoscope.cohort.split_file import read_split, split_summary, write_split
 from mammoscope.cohort.split_settings import (
@@ -21,9 +23,11 @@ from mammoscope.cohort.splits import Split, apply_split, leaking_patients, split
 from mammoscope.cohort.summary import cohort_summary
 
 __all__ = [
+    "Change",
     "FileSplit",
     "Finding",
     "Findings",
+    "Fix",
     "KFoldSplit",
     "LeaveOutSplit",
     "OfficialRawSplit",
@@ -31,6 +35,7 @@ __all__ = [
     "OfficialSplit",
     "OfficialStrictSplit",
     "RatioSplit",
+    "ReaderAnchor",
     "Severity",
     "Sizes",
     "Split",
@@ -44,7 +49,10 @@ __all__ = [
     "leaking_patients",
     "merge",
     "read_split",
+    "reader_anchor",
+    "repair",
     "split",
     "split_summary",
+    "write_repair",
     "write_split",
 ]

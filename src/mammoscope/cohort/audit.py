@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import polars as pl
 
 from mammoscope.cohort.audit_files import Reader, image_files, lesion_files
+from mammoscope.cohort.audit_names import name_findings
+from mammoscope.cohort.audit_records import leak_details, record_findings
 from mammoscope.cohort.findings import Finding, Findings, Severity, findings_of
 from mammoscope.cohort.splits import Split, leaking_patients, named_patients
 from mammoscope.cohort.stratified import PATIENT, patient_table
@@ -13,7 +15,7 @@ from mammoscope.records import READER_COLUMNS, Index, image_table
 from mammoscope.vocabulary import Part
 
 TYPICAL_AUC = 0.8  # at which the width of an interval is foretold; an honest whole-image classifier is near it
-WIDE = 0.05  # half width from which on a comparison of models is hopeless
+WIDTH = 0.1  # width of an interval from which on a comparison of models is hopeless
 BREAST = [*PATIENT, "laterality"]
 
 
@@ -24,6 +26,7 @@ def audit(
     files: bool = True,
     reader: Reader | None = None,
     duplicates: bool = False,
+    width: float = WIDTH,
 ) -> Findings:
     """Check an index, its files and a split of it.
 
@@ -33,7 +36,9 @@ def audit(
         files: Look at each file's size, first and last bytes and DICOM header.
         reader: Called with the path of each file that seems whole, for instance
             `mammoscope.images.read_mammogram`; its `ImageError` becomes a finding.
-        duplicates: Compare the bytes of files of one size. Reads every such file.
+        duplicates: Find files with the same bytes. Reads a few kilobytes of each file that shares its size with
+            another, and all of those that agree there.
+        width: Widest 95 % interval of the AUC, from its low to its high end, that you can do with.
 
     Returns:
         The findings; `error` is what makes a result wrong or an image unusable.
@@ -54,10 +59,12 @@ def audit(
     if files:
         found += image_files(index, images, reader=reader, duplicates=duplicates)
         found += lesion_files(index)
+    found += name_findings(images)
+    found += record_findings(index)
     found += _labels(images)
     found += _breasts(images)
-    found += _parts(images, split)
-    found += _numbers(images, split)
+    found += _parts(index, images, split)
+    found += _numbers(images, split, width=width)
     found += _worth_knowing(index, images)
     return findings_of(found)
 
@@ -119,6 +126,7 @@ def _breasts(images: pl.DataFrame) -> Iterator[Finding]:
         yield Finding(
             severity=Severity.WARNING,
             check="contradictory-labels",
+            source=row["source"],
             patient_id=row["patient_id"],
             message=f"{row['source']}/{row['patient_id']} {row['laterality']}: malignant on one picture of the breast "
             f"and not on another: {', '.join(row['image_id'][:4])}. Evaluate by breast, or correct the table",
@@ -135,13 +143,14 @@ def _breasts(images: pl.DataFrame) -> Iterator[Finding]:
         )
 
 
-def _parts(images: pl.DataFrame, split: Split | None) -> Iterator[Finding]:
+def _parts(index: Index, images: pl.DataFrame, split: Split | None) -> Iterator[Finding]:
     leaks = leaking_patients(split.images) if split is not None else None
     if leaks is not None:
         for row in leaks.iter_rows(named=True):
             yield Finding(
                 severity=Severity.ERROR,
                 check="split-leak",
+                source=row["source"],
                 patient_id=row["patient_id"],
                 message=f"{row['source']}/{row['patient_id']}: is in {' and '.join(row['parts'])}. "
                 "The result will be too good; use kind = 'official-repaired', or put her in one part",
@@ -149,15 +158,17 @@ def _parts(images: pl.DataFrame, split: Split | None) -> Iterator[Finding]:
     official = leaking_patients(images, column="official_part")
     for (source,), rows in official.group_by("source", maintain_order=True):
         mended = leaks is not None and leaks.is_empty()
+        details = leak_details(index.table.filter(pl.col("source") == source), rows)
         yield _general(
             Severity.NOTE if mended else Severity.WARNING,
             "official-leak",
-            f"{source}: {rows.height} patients are on both sides of the published split: {named_patients(rows)}. "
+            f"{source}: {rows.height} patients are on both sides of the published split{details}: "
+            f"{named_patients(rows)}. "
             + ("This split has none of them on both" if mended else "Use kind = 'official-repaired'"),
         )
 
 
-def _numbers(images: pl.DataFrame, split: Split | None) -> Iterator[Finding]:
+def _numbers(images: pl.DataFrame, split: Split | None, *, width: float) -> Iterator[Finding]:
     """Balance of the label, and how wide an interval will be."""
     if split is not None:
         table, label = split.images.drop_nulls("part"), split.label
@@ -172,10 +183,10 @@ def _numbers(images: pl.DataFrame, split: Split | None) -> Iterator[Finding]:
         if counts:
             yield _general(Severity.NOTE, "class-balance", f"{name}: {label} of {known.height} images: {shares}")
         if counts and label == "malignant" and name in {"all", "test"}:
-            yield _width(name, known)
+            yield _width(name, known, width)
 
 
-def _width(name: str, rows: pl.DataFrame) -> Finding:
+def _width(name: str, rows: pl.DataFrame, width: float) -> Finding:
     if "density" not in rows.columns:
         rows = rows.with_columns(pl.lit(None, dtype=pl.String).alias("density"))
     labels = patient_table(rows)["label"]
@@ -188,11 +199,17 @@ def _width(name: str, rows: pl.DataFrame) -> Finding:
             "few-patients",
             f"{patients}: by patient no AUC can be computed. Evaluate by breast or image",
         )
+    wide = 2 * half > width
+    times = math.ceil(10 * (2 * half / width) ** 2) / 10  # the width falls with the root of the number of patients
     return _general(
-        Severity.WARNING if half > WIDE else Severity.NOTE,
-        "few-patients" if half > WIDE else "interval-width",
-        f"{patients}: the 95 % interval of an AUC near {TYPICAL_AUC} will be about +-{half:.3f}"
-        + (". Smaller differences cannot be shown; pool k folds, or add patients" if half > WIDE else ""),
+        Severity.WARNING if wide else Severity.NOTE,
+        "few-patients" if wide else "interval-width",
+        f"{patients}: the 95 % interval of an AUC near {TYPICAL_AUC} will be about {2 * half:.3f} wide (+-{half:.3f})"
+        + (
+            f", not {width:g}. That takes about {times:g} times as many patients; pool k folds, or add some"
+            if wide
+            else f", within the {width:g} asked for"
+        ),
     )
 
 

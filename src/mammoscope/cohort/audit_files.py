@@ -4,19 +4,20 @@ import os
 import re
 import struct
 from collections.abc import Callable, Iterator
-from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import polars as pl
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
-from mammoscope.cohort.findings import Finding, Severity
+from mammoscope.cohort.audit_bytes import twin_findings
+from mammoscope.cohort.findings import Finding, Fix, Severity
 from mammoscope.errors import ImageError
 from mammoscope.records import Index
 
 TAIL_BYTES = 65536
+FEW = 5  # so many missing crops or masks are named one by one
 SUFFIXES = {".dcm": "DICOM", ".dicom": "DICOM", ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".pgm": "PGM"}
 PGM_HEADER = re.compile(rb"P5\s+(?:#[^\n]*\n\s*)*(\d+)\s+(?:#[^\n]*\n\s*)*(\d+)\s+(?:#[^\n]*\n\s*)*(\d+)\s")
 DELIMITER = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"  # Sequence Delimitation Item (FFFE,E0DD), PS3.5 A.4
@@ -30,16 +31,18 @@ def image_files(index: Index, images: pl.DataFrame, *, reader: Reader | None, du
 
     Args:
         index: Says where the files lie.
-        images: source, patient_id, image_id, path of each.
+        images: source, patient_id, image_id, path, malignant, laterality, view of each.
         reader: Called with each file that seems whole; its `ImageError` becomes a finding.
-        duplicates: Compare the bytes of files of one size.
+        duplicates: Find files with the same bytes.
     """
     for (source,), rows in images.group_by("source", maintain_order=True):
         root = index.roots[str(source)]
         sizes = _sizes(root, rows["path"].unique().to_list())
-        there: list[dict[str, str]] = []
-        absent: list[dict[str, str]] = []
-        for row in rows.select("source", "patient_id", "image_id", "path").to_dicts():
+        there: list[dict[str, Any]] = []
+        absent: list[dict[str, Any]] = []
+        for row in rows.select("source", "patient_id", "image_id", "path", "malignant", "laterality", "view").iter_rows(
+            named=True
+        ):
             (there if row["path"] in sizes else absent).append(row)
         if absent and not there:
             yield Finding(
@@ -55,27 +58,39 @@ def image_files(index: Index, images: pl.DataFrame, *, reader: Reader | None, du
         for row in there:
             yield from _one_file(row, root / row["path"], sizes[row["path"]], reader)
         if duplicates:
-            yield from _twins(there, root, sizes)
+            yield from twin_findings(there, root=root, sizes=sizes)
 
 
 def lesion_files(index: Index) -> Iterator[Finding]:
-    """Findings on masks and crops: how many are missing."""
-    for name, what in (("mask_path", "masks"), ("crop_path", "crops")):
-        listed = index.table.drop_nulls(name).select("source", pl.col(name).alias("path"))
+    """Findings on masks and crops: how many are missing; each of them where they are few."""
+    for name, what in (("mask_path", "mask"), ("crop_path", "crop")):
+        listed = index.table.drop_nulls(name).select(
+            "source", "patient_id", "image_id", "lesion_id", pl.col(name).alias("path")
+        )
         for (source,), rows in listed.group_by("source", maintain_order=True):
-            paths = rows["path"].to_list()
-            sizes = _sizes(index.roots[str(source)], paths)
-            absent = [path for path in paths if path not in sizes]
-            if absent:
-                yield Finding(
-                    severity=Severity.NOTE if len(absent) == len(paths) else Severity.WARNING,
-                    check=f"missing-{what}",
-                    message=f"{source}: {len(absent)} of {len(paths)} lesion {what} are not there, the first is "
-                    f"{absent[0].rsplit('/', 1)[-1]} in {absent[0].split('/')[0]}. Training on whole images needs none",
-                )
+            sizes = _sizes(index.roots[str(source)], rows["path"].to_list())
+            absent = [row for row in rows.iter_rows(named=True) if row["path"] not in sizes]
+            if len(absent) <= FEW:
+                yield from (_no_lesion_file(row, what) for row in absent)
+                continue
+            where = absent[0]["path"]
+            yield Finding(
+                severity=Severity.NOTE if len(absent) == rows.height else Severity.WARNING,
+                check=f"missing-{what}s",
+                source=str(source),
+                message=f"{source}: {len(absent)} of {rows.height} lesion {what}s are not there, the first is "
+                f"{where.rsplit('/', 1)[-1]} in {where.split('/')[0]}. Training on whole images needs none",
+            )
 
 
-def _one_file(row: dict[str, str], path: Path, size: int, reader: Reader | None) -> Iterator[Finding]:
+def _no_lesion_file(row: dict[str, Any], what: str) -> Finding:
+    lesion = f"lesion {row['lesion_id']}" if row["lesion_id"] else "its lesion"
+    return _about(
+        row, Severity.WARNING, f"missing-{what}s", f"is not there: the {what} of {lesion}. Whole images need none"
+    )
+
+
+def _one_file(row: dict[str, Any], path: Path, size: int, reader: Reader | None) -> Iterator[Finding]:
     if size == 0:
         yield _error(row, "empty-file", "has no bytes. Download it again")
         return
@@ -94,7 +109,7 @@ def _one_file(row: dict[str, str], path: Path, size: int, reader: Reader | None)
             yield _error(row, "unreadable-file", f"cannot be read as a mammogram ({error.code}): {error}")
 
 
-def _content(row: dict[str, str], file: BinaryIO, size: int) -> Finding | None:
+def _content(row: dict[str, Any], file: BinaryIO, size: int) -> Finding | None:
     """What is wrong with the beginning and the end of a file, if anything."""
     head = file.read(256)
     kind = _kind(head)
@@ -152,31 +167,6 @@ def _tail(file: BinaryIO, size: int) -> bytes:
     return file.read(TAIL_BYTES)
 
 
-def _twins(rows: list[dict[str, str]], root: Path, sizes: dict[str, int]) -> Iterator[Finding]:
-    """Files with the same bytes: the same picture under two ids."""
-    by_size: dict[int, list[dict[str, str]]] = {}
-    for row in rows:
-        by_size.setdefault(sizes[row["path"]], []).append(row)
-    for size, alike in by_size.items():
-        if size == 0 or len(alike) < 2:
-            continue
-        first: dict[bytes, dict[str, str]] = {}
-        for row in alike:
-            with (root / row["path"]).open("rb") as file:
-                digest = blake2b()
-                while block := file.read(1 << 20):
-                    digest.update(block)
-            twin = first.setdefault(digest.digest(), row)
-            if twin is not row:
-                same = twin["patient_id"] == row["patient_id"]
-                yield _about(
-                    row,
-                    Severity.WARNING if same else Severity.ERROR,
-                    "same-bytes",
-                    f"is byte for byte {twin['image_id']} of patient {twin['patient_id']}. Keep one of them",
-                )
-
-
 def _sizes(root: Path, paths: list[str]) -> dict[str, int]:
     """Size of each file that is there; each folder is listed once."""
     by_folder: dict[str, list[str]] = {}
@@ -193,19 +183,22 @@ def _sizes(root: Path, paths: list[str]) -> dict[str, int]:
     return sizes
 
 
-def _name(row: dict[str, str]) -> str:
-    return row["path"].rsplit("/", 1)[-1]
+def _name(row: dict[str, Any]) -> str:
+    return str(row["path"]).rsplit("/", 1)[-1]
 
 
-def _error(row: dict[str, str], check: str, what: str) -> Finding:
-    return _about(row, Severity.ERROR, check, what)
+def _error(row: dict[str, Any], check: str, what: str) -> Finding:
+    """A finding that makes the picture useless; leaving it out is the remedy that needs no guess."""
+    return _about(row, Severity.ERROR, check, what, drop=True)
 
 
-def _about(row: dict[str, str], severity: Severity, check: str, what: str) -> Finding:
+def _about(row: dict[str, Any], severity: Severity, check: str, what: str, *, drop: bool = False) -> Finding:
     return Finding(
         severity=severity,
         check=check,
+        source=row["source"],
         image_id=row["image_id"],
         patient_id=row["patient_id"],
         message=f"{row['source']}/{row['image_id']}: {_name(row)} {what}",
+        fixes=(Fix(source=row["source"], image_id=row["image_id"]),) if drop else (),
     )

@@ -17,19 +17,39 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """A change of the index that mends a finding without guessing.
+
+    Attributes:
+        source: Of the image.
+        image_id: The image that is changed.
+        column: Column to fill; None to drop all records of the image.
+        value: What to fill it with.
+    """
+
+    source: str
+    image_id: str
+    column: str | None = None
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing found about an image, a patient or the whole cohort."""
 
     severity: Severity
     check: str
     message: str
+    source: str | None = None
     image_id: str | None = None
     patient_id: str | None = None
+    fixes: tuple[Fix, ...] = ()
 
 
 SCHEMA: dict[str, pl.DataType] = {
     "severity": pl.Enum([one.value for one in Severity]),
     "check": pl.String(),
+    "source": pl.String(),
     "image_id": pl.String(),
     "patient_id": pl.String(),
     "message": pl.String(),
@@ -41,11 +61,13 @@ class Findings:
     """All findings of one audit.
 
     Attributes:
-        table: Columns severity, check, image_id, patient_id, message; worst first, then by check,
+        table: Columns severity, check, source, image_id, patient_id, message; worst first, then by check,
             patient, image and message.
+        fixes: Changes of the index that mend findings, each with the finding it belongs to.
     """
 
     table: pl.DataFrame
+    fixes: tuple[tuple[Finding, Fix], ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -59,6 +81,9 @@ class Findings:
 
 def findings_of(found: Iterable[Finding]) -> Findings:
     """Collect findings into a table in a fixed order."""
-    rows = [{name: getattr(one, name) for name in SCHEMA} for one in found]
-    table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
-    return Findings(table=table.sort("severity", "check", "patient_id", "image_id", "message"))
+    every = list(found)
+    table = pl.DataFrame([[getattr(one, name) for name in SCHEMA] for one in every], schema=SCHEMA, orient="row")
+    return Findings(
+        table=table.sort("severity", "check", "patient_id", "image_id", "message"),
+        fixes=tuple((one, fix) for one in every for fix in one.fixes),
+    )
