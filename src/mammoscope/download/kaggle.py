@@ -18,8 +18,8 @@ from mammoscope.sources import SOURCES
 
 CACHE = "KAGGLEHUB_CACHE"  # the client's own variable
 SIGN_IN = (
-    "To sign in, make a token on the settings page of your Kaggle account; kagglehub reads it from KAGGLE_API_TOKEN, from "
-    "KAGGLE_USERNAME and KAGGLE_KEY, or from its own file in ~/.kaggle"
+    "To sign in, make a token on the settings page of your Kaggle account; kagglehub reads it from "
+    "KAGGLE_API_TOKEN, from KAGGLE_USERNAME and KAGGLE_KEY, or from its own file in ~/.kaggle"
 )
 
 
