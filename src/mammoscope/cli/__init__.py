@@ -10,6 +10,7 @@ from mammoscope import __version__
 from mammoscope.cli.audit import audit
 from mammoscope.cli.compare import compare
 from mammoscope.cli.demo import demo
+from mammoscope.cli.describe import describe
 from mammoscope.cli.download import download
 from mammoscope.cli.evaluate import evaluate
 from mammoscope.cli.explain import explain
@@ -39,8 +40,8 @@ app = typer.Typer(
 )
 
 for verb in (
-    *(sources, download, phantom, index, merge, audit, split, inspect, prepare, train, evaluate, explain, report),
-    *(compare, predict, run, demo),
+    *(sources, download, phantom, index, merge, audit, describe, split),
+    *(inspect, prepare, train, evaluate, explain, report, compare, predict, run, demo),
 ):
     app.command()(verb)
 

@@ -1,7 +1,7 @@
 """Records -> what is wrong with them, who is in train, tune and test, and a description."""
 
 from mammoscope.cohort.audit import auc_half_width, audit
-from mammoscope.cohort.description import describe
+from mammoscope.cohort.description import describe, image_classes
 from mammoscope.cohort.findings import Finding, Findings, Fix, Severity
 from mammoscope.cohort.merge import merge
 from mammoscope.cohort.reader_anchor import ReaderAnchor, reader_anchor
@@ -45,6 +45,7 @@ __all__ = [
     "audit",
     "cohort_summary",
     "describe",
+    "image_classes",
     "image_sizes",
     "leaking_patients",
     "merge",

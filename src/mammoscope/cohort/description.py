@@ -41,8 +41,8 @@ def describe(index: Index, *, sizes: Sizes | None = None) -> dict[str, Any]:
         >>> describe(index_of([one], roots={"own": Path(".")}))["view_by_class"]
         {'rows': ['unknown'], 'columns': ['malignant'], 'counts': [[1]]}
     """
-    records = index.table.with_columns(record_class().alias("class"))
-    images = image_table(index).join(_image_classes(records), on=IMAGE, how="left", maintain_order="left")
+    records = index.table.with_columns(_record_class().alias("class"))
+    images = image_table(index).join(image_classes(index), on=IMAGE, how="left", maintain_order="left")
     lesions = records.filter(pl.col("lesion_id").is_not_null())
     return {
         "sources": sorted(index.roots),
@@ -69,13 +69,18 @@ def describe(index: Index, *, sizes: Sizes | None = None) -> dict[str, Any]:
     }
 
 
-def record_class() -> pl.Expr:
-    """The class of a record: its pathology, or what its label says where the data set names none."""
-    return pl.coalesce(
-        pl.col("pathology").cast(pl.String),
-        pl.when(pl.col("malignant")).then(pl.lit("malignant")).when(~pl.col("malignant")).then(pl.lit("not malignant")),
-        pl.lit(UNKNOWN),
-    )
+def image_classes(index: Index) -> pl.DataFrame:
+    """The class of each image: malignant if any finding is, unknown if one is, else the first in order of `CLASSES`.
+
+    Args:
+        index: Its records.
+
+    Returns:
+        source, image_id, class; one row an image.
+    """
+    rank = pl.col("class").replace_strict(list(DECIDES), list(range(len(DECIDES))), return_dtype=pl.Int8)
+    records = index.table.select(*IMAGE, _record_class().alias("class"))
+    return records.sort(rank).unique(IMAGE, keep="first", maintain_order=True)
 
 
 def cross(table: pl.DataFrame, row: str, column: str) -> dict[str, Any]:
@@ -95,9 +100,13 @@ def cross(table: pl.DataFrame, row: str, column: str) -> dict[str, Any]:
     return {"rows": rows, "columns": columns, "counts": [[counts[r, c] for c in columns] for r in rows]}
 
 
-def _image_classes(records: pl.DataFrame) -> pl.DataFrame:
-    rank = pl.col("class").replace_strict(list(DECIDES), list(range(len(DECIDES))), return_dtype=pl.Int8)
-    return records.sort(rank).unique(IMAGE, keep="first", maintain_order=True).select(*IMAGE, "class")
+def _record_class() -> pl.Expr:
+    """The class of a record: its pathology, or what its label says where the data set names none."""
+    return pl.coalesce(
+        pl.col("pathology").cast(pl.String),
+        pl.when(pl.col("malignant")).then(pl.lit("malignant")).when(~pl.col("malignant")).then(pl.lit("not malignant")),
+        pl.lit(UNKNOWN),
+    )
 
 
 def _words(values: pl.Series) -> list[str]:
