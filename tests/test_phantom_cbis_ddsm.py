@@ -20,6 +20,11 @@ MASS_HEADER = (  # of the archive's own files
     "patient_id,breast_density,left or right breast,image view,abnormality id,abnormality type,mass shape,"
     "mass margins,assessment,pathology,subtlety,image file path,cropped image file path,ROI mask file path\r\n"
 )
+CALC_HEADER = (
+    MASS_HEADER.replace("breast_density", "breast density")
+    .replace("mass ", "calc ")
+    .replace("calc shape,calc margins", "calc type,calc distribution")
+)
 TRAIN, TEST = "mass_case_description_train_set.csv", "mass_case_description_test_set.csv"
 SMALL = {"patients": 8, "seed": 5, "rows": 128}
 
@@ -75,12 +80,35 @@ def test_the_tables_look_like_the_archives(written: Path) -> None:
             assert row["cropped image file path"].startswith(f"{subject}_1/")
 
 
+def test_calcifications_have_their_own_tables_and_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "phantom"
+    write_cbis_ddsm(folder, patients=6, seed=5, rows=256, calcifications=0.5)
+    kinds = {row["lesion_id"] for row in truth_of(folder)}
+    text = (folder / "calc_case_description_train_set.csv").read_bytes().decode()
+    row = next(csv.DictReader(text.splitlines(keepends=True)))
+
+    table = build_index(SOURCES["cbis_ddsm"], folder).table
+
+    assert kinds == {"mass-1", "calcification-1"}
+    assert text.startswith(CALC_HEADER)
+    assert row["cropped image file path"].endswith(".dcm\n")  # in this table the line break is here
+    assert row["image file path"].startswith("Calc-Training_")
+    truth = {row["mask"]: row for row in truth_of(folder)}
+    assert set(table["mask_path"]) == set(truth)
+    for found in truth.values():
+        y, x = np.nonzero(dcmread(folder / found["mask"]).pixel_array)
+        assert (x.mean(), y.mean()) == pytest.approx((float(found["x_px"]), float(found["y_px"])), abs=0.01)
+        assert (found["spiculation"] == "") is (found["pleomorphism"] != "")
+
+
 @pytest.mark.data
 def test_the_header_is_that_of_the_real_tables(real_data: Path) -> None:
     for name in (TRAIN, TEST):
         first = (real_data / "cbis_ddsm_csv" / name).read_bytes().split(b"\n")[0]
 
         assert first.decode().strip() == MASS_HEADER.strip()
+        calc = (real_data / "cbis_ddsm_csv" / name.replace("mass", "calc")).read_bytes().split(b"\n")[0]
+        assert calc.decode().strip() == CALC_HEADER.strip()
 
 
 @pytest.mark.parametrize(("patients", "test"), [(2, 1), (4, 1), (20, 4), (203, 41)])
@@ -236,6 +264,7 @@ def test_real_data_without_the_marker_is_left_alone(tmp_path: Path) -> None:
         ({"rows": 10}, "rows 10 is not from 128 to 4096"),
         ({"difficulty": 1.5}, "difficulty 1.5 is not from 0 to 1"),
         ({"contrast": 9.0}, "contrast 9.0 is not above 0 and up to 3"),
+        ({"calcifications": 2.0}, "calcifications 2.0 is not from 0 to 1"),
         ({"workers": 0}, "workers 0 is below 1"),
     ],
 )

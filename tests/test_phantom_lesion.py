@@ -1,5 +1,6 @@
-"""The margin, and only the margin, says how likely a mass is malignant."""
+"""The look of a lesion, and nothing else, says how likely it is malignant; and how masses and clusters look."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,19 +8,22 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from mammoscope.phantom import ideal_auc, malignancy_probability
-from mammoscope.phantom.lesion import Mass, Shadow, draw_spiculation, shadow
+from mammoscope.phantom.cluster import Cluster, cluster_shadow
+from mammoscope.phantom.malignancy import draw_suspicion
+from mammoscope.phantom.mass import Mass, mass_shadow
+from mammoscope.phantom.shadow import Shadow
 
 
 def drawn(spiculation: float, *, diameter_mm: float = 20.0, seed: int = 0) -> Shadow:
     mass = Mass(diameter_mm=diameter_mm, spiculation=spiculation)
     random = np.random.default_rng(seed)
-    return shadow(mass, centre_mm=(50.0, 50.0), rows=200, cols=200, spacing_mm=0.5, random=random)
+    return mass_shadow(mass, centre_mm=(50.0, 50.0), rows=200, cols=200, spacing_mm=0.5, random=random)
 
 
 @pytest.mark.parametrize("difficulty", [0.0, 0.2, 0.5, 0.8, 1.0])
 def test_the_ideal_auc_is_that_of_a_simulated_observer_of_the_margin(difficulty: float) -> None:
     random = np.random.default_rng(7)
-    margins = np.array([draw_spiculation(random) for _ in range(6_000)])
+    margins = np.array([draw_suspicion(random) for _ in range(6_000)])
     chances = np.array([malignancy_probability(margin, difficulty=difficulty) for margin in margins])
     labels = random.uniform(size=len(margins)) < chances
 
@@ -79,8 +83,47 @@ def test_the_outline_grows_longer_with_spiculation() -> None:
 def test_a_mass_at_the_edge_of_the_picture_is_cut_not_moved() -> None:
     mass = Mass(diameter_mm=20.0, spiculation=0.5)
 
-    cut = shadow(mass, centre_mm=(5.0, 5.0), rows=60, cols=60, spacing_mm=0.5, random=np.random.default_rng(0))
+    cut = mass_shadow(mass, centre_mm=(5.0, 5.0), rows=60, cols=60, spacing_mm=0.5, random=np.random.default_rng(0))
 
     assert cut.mask[0].any()
     assert cut.mask[:, 0].any()
     assert np.isfinite(cut.thickness_cm).all()
+
+
+def specks(pleomorphism: float, *, seed: int = 0, spacing_mm: float = 0.2) -> Shadow:
+    cluster = Cluster(diameter_mm=20.0, pleomorphism=pleomorphism, contrast=1.0)
+    side = round(60 / spacing_mm)
+    random = np.random.default_rng(seed)
+    return cluster_shadow(cluster, centre_mm=(30.0, 30.0), rows=side, cols=side, spacing_mm=spacing_mm, random=random)
+
+
+@pytest.mark.parametrize("pleomorphism", [0.0, 0.5, 1.0])
+def test_all_specks_lie_inside_the_mask_of_their_cluster(pleomorphism: float) -> None:
+    found = specks(pleomorphism)
+
+    bright = found.thickness_cm > 0.3
+    y, x = np.nonzero(found.mask)
+    assert bright.any()
+    assert (bright & found.mask).sum() > 0.98 * bright.sum()
+    assert np.hypot(y - 149.5, x - 149.5).max() * 0.2 < 14
+    assert not found.room.any()
+
+
+def test_suspicious_specks_are_smaller_and_more() -> None:
+    def pieces(shadow: Shadow) -> tuple[int, float]:
+        count, _, stats, _ = cv2.connectedComponentsWithStats((shadow.thickness_cm > 0.4).astype(np.uint8))
+        return count - 1, float(np.median(stats[1:, cv2.CC_STAT_AREA]))
+
+    round_ones = [pieces(specks(0.0, seed=seed)) for seed in range(6)]
+    fine_ones = [pieces(specks(1.0, seed=seed)) for seed in range(6)]
+
+    assert np.mean([n for n, _ in fine_ones]) > np.mean([n for n, _ in round_ones])
+    assert np.mean([area for _, area in fine_ones]) < 0.7 * np.mean([area for _, area in round_ones])
+
+
+def test_coarser_pixels_keep_the_calcium() -> None:
+    fine, coarse = (specks(0.8, spacing_mm=spacing) for spacing in (0.1, 0.4))
+
+    amounts = [float(shadow.thickness_cm.sum()) * spacing**2 for shadow, spacing in ((fine, 0.1), (coarse, 0.4))]
+
+    assert amounts[1] == pytest.approx(amounts[0], rel=0.25)

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from mammoscope.errors import RecipeError, StorageError
-from mammoscope.phantom.cbis_tables import MASS_HEADER, TRUTH_HEADER, table
+from mammoscope.phantom.cbis_tables import CALC_HEADER, MASS_HEADER, TRUTH_HEADER, table
 from mammoscope.phantom.cbis_view import Rows, Settings, write_view
 from mammoscope.phantom.exam import VIEWS, Patient, draw_patient
-from mammoscope.phantom.lesion import CONTRAST, ideal_auc
+from mammoscope.phantom.malignancy import ideal_auc
+from mammoscope.phantom.mass import CONTRAST
 from mammoscope.phantom.picture import refuse_size
 from mammoscope.storage import write_text
 from mammoscope.vocabulary import Part
@@ -26,10 +27,12 @@ DIFFICULTY = 0.3
 TEST_SHARE = 0.2
 MARKER = "phantom.json"
 TRUTH = "phantom_truth.csv"
-SUBJECT = re.compile(r"Mass-(Training|Test)_P_\d{5}_(LEFT|RIGHT)_(CC|MLO)(_\d+)?")
+SUBJECT = re.compile(r"(Mass|Calc)-(Training|Test)_P_\d{5}_(LEFT|RIGHT)_(CC|MLO)(_\d+)?")
 TABLES = {
-    Part.TRAIN: "mass_case_description_train_set.csv",
-    Part.TEST: "mass_case_description_test_set.csv",
+    (Part.TRAIN, "mass"): "mass_case_description_train_set.csv",
+    (Part.TEST, "mass"): "mass_case_description_test_set.csv",
+    (Part.TRAIN, "calcification"): "calc_case_description_train_set.csv",
+    (Part.TEST, "calcification"): "calc_case_description_test_set.csv",
 }
 
 
@@ -41,12 +44,13 @@ def write_cbis_ddsm(
     rows: int = 768,
     difficulty: float = DIFFICULTY,
     contrast: float = CONTRAST,
+    calcifications: float = 0.0,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write a data set of synthetic mammograms, laid out like CBIS-DDSM.
 
-    Every patient has one breast with a mass, few have two, each in a CC and an MLO view. The
+    Every patient has one breast with a lesion, few have two, each in a CC and an MLO view. The
     official test set is a fifth of the patients. The same arguments give the same bytes.
 
     Args:
@@ -55,7 +59,9 @@ def write_cbis_ddsm(
         seed: Of all random numbers, 0 or above.
         rows: Height of the pictures, 128 to 4096; 768 is 0.26 mm a pixel.
         difficulty: 0 to 1; how little the margin says of malignancy. See `malignancy_probability`.
-        contrast: Of the masses, above 0, up to 3; 1 is gland in the place of fat.
+        contrast: Of the lesions, above 0, up to 3; 1 is gland in the place of fat.
+        calcifications: Probability that a patient has clusters of calcifications instead of masses, 0 to 1. Specks
+            need small pixels: take `rows` of 768 or more.
         workers: Processes that draw.
         progress: Called with the patients done and all patients.
 
@@ -76,10 +82,15 @@ def write_cbis_ddsm(
         ...     truth.name, sorted(path.name for path in truth.parent.glob("mass*"))
         ('phantom_truth.csv', ['mass_case_description_test_set.csv', 'mass_case_description_train_set.csv'])
     """
-    settings = Settings(patients=patients, seed=seed, rows=rows, difficulty=difficulty, contrast=contrast)
+    settings = Settings(
+        patients=patients, seed=seed, rows=rows, difficulty=difficulty, contrast=contrast, calcifications=calcifications
+    )
     _refuse(settings, workers)
     _make_room(folder)
-    people = [draw_patient(n + 1, seed=seed, difficulty=difficulty, contrast=contrast) for n in range(patients)]
+    people = [
+        draw_patient(n, seed=seed, difficulty=difficulty, contrast=contrast, calcifications=calcifications)
+        for n in range(1, patients + 1)
+    ]
     parts = official_parts(people, seed)
     write_text(folder / MARKER, json.dumps(_marker(settings), indent=2) + "\n")
     written: list[tuple[Part, Rows]] = []
@@ -88,9 +99,11 @@ def write_cbis_ddsm(
         written += [(part, row) for row in found]
         if progress is not None:
             progress(done, patients)
-    for part, name in TABLES.items():
-        cases = [row.case for other, row in written if other is part]
-        write_text(folder / name, table(MASS_HEADER, cases, line_end="\r\n"))
+    for (part, kind), name in TABLES.items():
+        cases = [row.case for other, row in written if (other, row.kind) == (part, kind)]
+        header = MASS_HEADER if kind == "mass" else CALC_HEADER
+        if cases:  # the archive has no empty table
+            write_text(folder / name, table(header, cases, line_end="\r\n"))
     truth = folder / TRUTH
     write_text(truth, table(TRUTH_HEADER, [row.truth for _, row in written], line_end="\n"))
     return truth
@@ -105,6 +118,8 @@ def _refuse(settings: Settings, workers: int) -> None:
         raise RecipeError(f"difficulty {settings.difficulty} is not from 0 to 1. Choose a number in between")
     if not 0 < settings.contrast <= 3:
         raise RecipeError(f"contrast {settings.contrast} is not above 0 and up to 3. 1 is gland in the place of fat")
+    if not 0 <= settings.calcifications <= 1:
+        raise RecipeError(f"calcifications {settings.calcifications} is not from 0 to 1. Choose a share in between")
     if workers < 1:
         raise RecipeError(f"workers {workers} is below 1. One process is the least")
     refuse_size(settings.rows)
@@ -141,6 +156,7 @@ def _marker(settings: Settings) -> dict[str, Any]:
         "rows": settings.rows,
         "difficulty": settings.difficulty,
         "contrast": settings.contrast,
+        "calcifications": settings.calcifications,
         "ideal_auc": round(ideal_auc(settings.difficulty), 4),
     }
 

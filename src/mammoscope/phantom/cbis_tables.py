@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable
 
 from mammoscope.phantom.exam import Finding
+from mammoscope.phantom.mass import Mass
 from mammoscope.vocabulary import Density, Laterality, Pathology, View
 
 PATHS = ("image file path", "cropped image file path", "ROI mask file path")
@@ -13,9 +14,24 @@ MASS_HEADER = (
     *("patient_id", "breast_density", *SHARED, "mass shape", "mass margins", "assessment", "pathology", "subtlety"),
     *PATHS,
 )
+CALC_HEADER = (
+    *("patient_id", "breast density", *SHARED, "calc type", "calc distribution", "assessment", "pathology", "subtlety"),
+    *PATHS,
+)
 TRUTH_HEADER = (
     *("patient_id", "part", "laterality", "view", "lesion_id", "x_px", "y_px", "depth_mm", "diameter_mm"),
-    *("spiculation", "p_malignant", "malignant", "density", "spacing_mm", "quirk", "image", "mask", "crop"),
+    *(
+        "spiculation",
+        "pleomorphism",
+        "p_malignant",
+        "malignant",
+        "density",
+        "spacing_mm",
+        "quirk",
+        "image",
+        "mask",
+        "crop",
+    ),
 )
 SIDES = {Laterality.LEFT: "LEFT", Laterality.RIGHT: "RIGHT"}
 DENSITIES = {Density.A: "1", Density.B: "2", Density.C: "3", Density.D: "4"}
@@ -26,26 +42,30 @@ PATHOLOGIES = {
 }
 
 
-def mass_case(patient_id: str, *, finding: Finding, view: View, image: str, crop: str, mask: str) -> dict[str, str]:
-    """One row of a mass table; the last cell ends in a line break, as in the archive."""
-    reading = finding.reading
+def case(patient_id: str, *, finding: Finding, view: View, image: str, crop: str, mask: str) -> dict[str, str]:
+    """One row of a case table; in the archive one path in each row ends in a line break."""
+    is_mass = isinstance(finding.lesion, Mass)
     cells = (
         patient_id,
         DENSITIES[finding.breast.density],
         SIDES[finding.breast.laterality],
         view.value,
         "1",
-        "mass",
-        reading.shape,
-        reading.margins,
-        str(reading.assessment),
+        kind_of(finding),
+        *finding.reading.descriptors,
+        str(finding.reading.assessment),
         PATHOLOGIES[finding.pathology],
-        str(reading.subtlety),
+        str(finding.reading.subtlety),
         image,
-        crop,
-        mask + "\n",
+        crop if is_mass else crop + "\n",
+        mask + "\n" if is_mass else mask,
     )
-    return dict(zip(MASS_HEADER, cells, strict=True))
+    return dict(zip(MASS_HEADER if is_mass else CALC_HEADER, cells, strict=True))
+
+
+def kind_of(finding: Finding) -> str:
+    """The abnormality type."""
+    return "mass" if isinstance(finding.lesion, Mass) else "calcification"
 
 
 def table(header: Iterable[str], rows: Iterable[dict[str, str]], *, line_end: str) -> str:

@@ -1,4 +1,4 @@
-"""One view of one mass in CBIS-DDSM's layout: three DICOM files, a table row and the truth."""
+"""One view of one lesion in CBIS-DDSM's layout: three DICOM files, a table row and the truth."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,21 +7,22 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, UInt16
 
-from mammoscope.phantom.cbis_tables import SIDES, TRUTH_HEADER, mass_case
+from mammoscope.phantom.cbis_tables import SIDES, TRUTH_HEADER, case, kind_of
 from mammoscope.phantom.dicom import Capture, uid, write_capture
-from mammoscope.phantom.exam import Finding, mass_places
+from mammoscope.phantom.exam import Finding, lesion_places
+from mammoscope.phantom.mass import Mass
 from mammoscope.phantom.picture import Picture, take
 from mammoscope.vocabulary import Part, View
 
 FULL_SERIES, CROP_SERIES, MASK_SERIES = "full mammogram images", "cropped images", "ROI mask images"
-CROP_MARGIN = 0.15  # around the box of the mass, as a share of its longer side
+CROP_MARGIN = 0.15  # around the box of the lesion, as a share of its longer side
 
 
 class Quirk(StrEnum):
     """What is odd about the crop and mask of one lesion, as in the archive."""
 
-    NONE = "none"  # one series: 1-1.dcm is the crop, 1-2.dcm the mask, as the table says
-    SWAPPED = "swapped"  # one series, but 1-1.dcm is the mask: table and series descriptions are wrong
+    NONE = "none"  # one series, as the table says: a mass has its crop in 1-1.dcm, calcifications have it in 1-2.dcm
+    SWAPPED = "swapped"  # one series, the two files exchanged: table and series descriptions are wrong
     TWO_SERIES = "two series"  # each in its own, both listed as 000000.dcm
     MISDESCRIBED = "misdescribed"  # only the series descriptions are exchanged
 
@@ -38,12 +39,14 @@ class Settings:
     rows: int
     difficulty: float
     contrast: float
+    calcifications: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """What one view of one mass adds to the tables."""
+    """What one view of one lesion adds to the tables."""
 
+    kind: str
     case: dict[str, str]
     truth: dict[str, str]
 
@@ -67,7 +70,7 @@ class _Place:
 
 
 def write_view(patient_id: str, *, finding: Finding, view: View, part: Part, folder: Path, settings: Settings) -> Rows:
-    """Draw one view of a breast with a mass, write its three files and return its rows.
+    """Draw one view of a breast with a lesion, write its three files and return its rows.
 
     Raises:
         StorageError: The file system refused.
@@ -76,24 +79,24 @@ def write_view(patient_id: str, *, finding: Finding, view: View, part: Part, fol
     picture = take(breast, view=view, rows=settings.rows)
     random = breast.random(view, 4)
     quirk = Quirk(random.choice([q.value for q in Quirk], p=[QUIRK_FREQUENCIES[q] for q in Quirk]))
-    prefix = "Mass-Test" if part is Part.TEST else "Mass-Training"
-    subject = f"{prefix}_{patient_id}_{SIDES[breast.laterality]}_{view}"
-    image, crop, mask = _places(subject, quirk, settings)
+    kind = "Mass" if isinstance(finding.lesion, Mass) else "Calc"
+    side = "Test" if part is Part.TEST else "Training"
+    subject = f"{kind}-{side}_{patient_id}_{SIDES[breast.laterality]}_{view}"
+    image, crop, mask = _places(subject, quirk, settings, crop_first=isinstance(finding.lesion, Mass))
     _write_files(picture, folder=folder, places=(image, crop, mask), quirk=quirk, finding=finding, view=view)
     listed = (mask, crop) if quirk is Quirk.SWAPPED else (crop, mask)
-    case = mass_case(
-        patient_id, finding=finding, view=view, image=image.listed, crop=listed[0].listed, mask=listed[1].listed
-    )
+    row = case(patient_id, finding=finding, view=view, image=image.listed, crop=listed[0].listed, mask=listed[1].listed)
     files = (image.on_disk, mask.on_disk, crop.on_disk)
-    return Rows(case=case, truth=_truth(patient_id, finding, view, part, picture, quirk, files))
+    return Rows(kind=kind_of(finding), case=row, truth=_truth(patient_id, finding, view, part, picture, quirk, files))
 
 
-def _places(subject: str, quirk: Quirk, settings: Settings) -> tuple[_Place, _Place, _Place]:
+def _places(subject: str, quirk: Quirk, settings: Settings, *, crop_first: bool) -> tuple[_Place, _Place, _Place]:
     """Where the full picture, the crop and the mask lie."""
     key = ("mammoscope phantom", settings, subject)
     image = _Place(subject=subject, study_uid=uid(*key, "study"), series_uid=uid(*key, "series"), number=1)
     study, series, other = (uid(*key, 1, word) for word in ("study", "series", "other series"))
-    numbers = {Quirk.SWAPPED: (2, 1), Quirk.TWO_SERIES: (1, 1)}.get(quirk, (1, 2))
+    numbers = (1, 2) if crop_first is not (quirk is Quirk.SWAPPED) else (2, 1)
+    numbers = (1, 1) if quirk is Quirk.TWO_SERIES else numbers
     mask_series = other if quirk is Quirk.TWO_SERIES else series
     crop = _Place(subject=f"{subject}_1", study_uid=study, series_uid=series, number=numbers[0])
     mask = _Place(subject=f"{subject}_1", study_uid=study, series_uid=mask_series, number=numbers[1])
@@ -133,7 +136,7 @@ def _mask(picture: Picture) -> Bool[np.ndarray, "rows cols"]:
 def _crop(
     pixels: UInt16[np.ndarray, "rows cols"], mask: Bool[np.ndarray, "rows cols"]
 ) -> UInt16[np.ndarray, "height width"]:
-    """The box of the mass with a margin."""
+    """The box of the lesion with a margin."""
     y, x = np.nonzero(mask)
     margin = round(CROP_MARGIN * max(np.ptp(y), np.ptp(x)))
     top, left = max(0, y.min() - margin), max(0, x.min() - margin)
@@ -151,18 +154,19 @@ def _truth(
 ) -> dict[str, str]:
     """The row of the truth: centre of the mask in pixels from the top left corner, centre of a pixel at 0."""
     y, x = np.nonzero(_mask(picture))
+    suspicion = f"{finding.lesion.suspicion:.4f}"
     nipple_x = finding.breast.outline(view).nipple[0]
     cells = (
         patient_id,
         part.value,
         finding.breast.laterality.value,
         view.value,
-        "mass-1",
+        f"{kind_of(finding)}-1",
         f"{x.mean():.2f}",
         f"{y.mean():.2f}",
-        f"{nipple_x - mass_places(finding.breast, mass=finding.mass)[view][0]:.2f}",
-        f"{finding.mass.diameter_mm:.2f}",
-        f"{finding.mass.spiculation:.4f}",
+        f"{nipple_x - lesion_places(finding.breast, lesion=finding.lesion)[view][0]:.2f}",
+        f"{finding.lesion.diameter_mm:.2f}",
+        *((suspicion, "") if isinstance(finding.lesion, Mass) else ("", suspicion)),
         f"{finding.p_malignant:.4f}",
         str(int(finding.malignant)),
         finding.breast.density.value,

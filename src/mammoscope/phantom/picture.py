@@ -8,9 +8,11 @@ from jaxtyping import Bool, Float, UInt16
 from scipy.special import expit
 
 from mammoscope.errors import RecipeError
-from mammoscope.phantom.exam import Breast, mass_places
-from mammoscope.phantom.lesion import CONTRAST, DIAMETERS_MM, Mass, Shadow, shadow
+from mammoscope.phantom.exam import Breast, lesion_places
+from mammoscope.phantom.lesion import lesion_shadow
+from mammoscope.phantom.mass import CONTRAST, DIAMETERS_MM, Mass
 from mammoscope.phantom.outline import FIELD_MM, draw_shape, inward_mm
+from mammoscope.phantom.shadow import Shadow
 from mammoscope.phantom.tissue import SHARES, Ground, glandular_share
 from mammoscope.vocabulary import Density, Laterality, View
 
@@ -30,7 +32,7 @@ class Picture:
 
     Attributes:
         pixels: Film-like grey, bright where much is absorbed.
-        mask: Inside of the mass, or None without one.
+        mask: Inside of the lesion, or None without one.
         spacing_mm: Of the pixels.
     """
 
@@ -91,7 +93,7 @@ def phantom_view(
         shape=draw_shape(random),
         place=(random.uniform(), random.uniform(), random.uniform()),
         share=random.uniform(*SHARES[density]),
-        mass=mass,
+        lesion=mass,
         key=(seed,),
     )
     return take(breast, view=view, rows=rows)
@@ -129,16 +131,20 @@ def take(breast: Breast, *, view: View, rows: int) -> Picture:
         inward_mm=inward, nipple=found.nipple, depth_mm=breast.shape.depth_mm, muscle=muscle, spacing_mm=spacing_mm
     )
     gland = glandular_share(ground, share=breast.share, random=breast.random(view, 1))
-    lesion = None
-    if breast.mass is not None:
-        centre = mass_places(breast, mass=breast.mass)[view]
-        lesion = shadow(
-            breast.mass, centre_mm=centre, rows=rows, cols=cols, spacing_mm=spacing_mm, random=breast.random(view, 2)
+    shadow = None
+    if breast.lesion is not None:
+        shadow = lesion_shadow(
+            breast.lesion,
+            centre_mm=lesion_places(breast, lesion=breast.lesion)[view],
+            rows=rows,
+            cols=cols,
+            spacing_mm=spacing_mm,
+            random=breast.random(view, 2),
         )
-        gland = gland * (1 - 0.6 * lesion.room)
-    absorbed = _absorbed(breast, ground, gland, lesion)
+        gland = gland * (1 - 0.6 * shadow.room)
+    absorbed = _absorbed(breast, ground, gland, shadow)
     pixels = _film(absorbed, inward, breast, breast.random(view, 3))
-    mask = None if lesion is None else lesion.mask
+    mask = None if shadow is None else shadow.mask
     if breast.laterality is Laterality.RIGHT:
         pixels = np.ascontiguousarray(pixels[:, ::-1])
         mask = None if mask is None else np.ascontiguousarray(mask[:, ::-1])
@@ -146,7 +152,7 @@ def take(breast: Breast, *, view: View, rows: int) -> Picture:
 
 
 def _absorbed(
-    breast: Breast, ground: Ground, gland: Float[np.ndarray, "rows cols"], lesion: Shadow | None
+    breast: Breast, ground: Ground, gland: Float[np.ndarray, "rows cols"], shadow: Shadow | None
 ) -> Float[np.ndarray, "rows cols"]:
     """Line integral of the attenuation, in nepers: 0 beside the breast."""
     thick = breast.shape.thickness_cm
@@ -155,8 +161,8 @@ def _absorbed(
     skin = 0.10 * np.exp(-(((ground.inward_mm - 0.5 * SKIN_MM) / SKIN_MM) ** 2)) * (ground.inward_mm > 0)
     total = thickness * (FAT_PER_CM + GLAND_MORE_PER_CM * gland * (1 - 0.7 * ground.muscle))
     total = total + skin + ground.muscle * MUSCLE_MORE * thickness / 5
-    if breast.mass is not None and lesion is not None:
-        total = total + breast.mass.contrast * GLAND_MORE_PER_CM * lesion.thickness_cm * np.sqrt(depth)
+    if breast.lesion is not None and shadow is not None:
+        total = total + breast.lesion.contrast * GLAND_MORE_PER_CM * shadow.thickness_cm * np.sqrt(depth)
     return np.asarray(total, np.float32)
 
 
