@@ -265,6 +265,7 @@ def test_real_data_without_the_marker_is_left_alone(tmp_path: Path) -> None:
         ({"difficulty": 1.5}, "difficulty 1.5 is not from 0 to 1"),
         ({"contrast": 9.0}, "contrast 9.0 is not above 0 and up to 3"),
         ({"calcifications": 2.0}, "calcifications 2.0 is not from 0 to 1"),
+        ({"wear": -0.1}, "wear -0.1 is not from 0 to 1"),
         ({"workers": 0}, "workers 0 is below 1"),
     ],
 )

@@ -5,6 +5,8 @@ import pytest
 
 from mammoscope.errors import RecipeError
 from mammoscope.phantom import phantom_view
+from mammoscope.phantom.exam import draw_patient
+from mammoscope.phantom.picture import take
 from mammoscope.vocabulary import Density, Laterality, View
 
 
@@ -26,7 +28,7 @@ def test_a_left_breast_hangs_on_the_left_edge_and_a_right_one_on_the_right(view:
         right = phantom_view(seed, view=view, laterality=Laterality.RIGHT, rows=192).pixels.astype(float)
 
         assert left[:, :10].mean() > 5 * left[:, -10:].mean()
-        np.testing.assert_array_equal(left, right[:, ::-1])
+        np.testing.assert_array_equal(left[40:], right[40:, ::-1])  # the label above names the side
 
 
 @pytest.mark.parametrize("density", list(Density))
@@ -46,6 +48,28 @@ def test_the_muscle_is_bright_in_the_upper_corner_of_the_oblique_view_only() -> 
 
     assert corners[View.MLO] > 0.4 * 65535
     assert corners[View.CC] < 0.05 * 65535
+
+
+@pytest.mark.parametrize("view", [View.CC, View.MLO])
+@pytest.mark.parametrize("laterality", list(Laterality))
+def test_a_label_stands_in_the_upper_corner_away_from_the_chest_wall(laterality: Laterality, view: View) -> None:
+    for seed in range(5):
+        pixels = phantom_view(seed, view=view, laterality=laterality, rows=384).pixels
+        outer = pixels[:60, -70:] if laterality is Laterality.LEFT else pixels[:60, :70]
+        edge = outer[:, -4:] if laterality is Laterality.LEFT else outer[:, :4]
+
+        assert outer.max() > 0.4 * 65535
+        assert edge.max() < 0.05 * 65535  # not cut off
+
+
+def test_wear_only_adds_light_and_leaves_the_truth_alone() -> None:
+    breast = draw_patient(1, seed=0, difficulty=0.3).findings[0].breast
+
+    clean, worn = (take(breast, view=View.CC, rows=256, wear=wear) for wear in (0.0, 1.0))
+
+    assert (worn.pixels >= clean.pixels).all()
+    assert 0 < (worn.pixels != clean.pixels).mean() < 0.05
+    np.testing.assert_array_equal(clean.mask, worn.mask)
 
 
 def test_a_mass_shows_inside_its_mask() -> None:

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from functools import partial
 from itertools import starmap
 from multiprocessing import get_context
@@ -45,6 +46,7 @@ def write_cbis_ddsm(
     difficulty: float = DIFFICULTY,
     contrast: float = CONTRAST,
     calcifications: float = 0.0,
+    wear: float = 0.0,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -62,6 +64,7 @@ def write_cbis_ddsm(
         contrast: Of the lesions, above 0, up to 3; 1 is gland in the place of fat.
         calcifications: Probability that a patient has clusters of calcifications instead of masses, 0 to 1. Specks
             need small pixels: take `rows` of 768 or more.
+        wear: Probability that a film is dusty and scratched and shows its edge, 0 to 1.
         workers: Processes that draw.
         progress: Called with the patients done and all patients.
 
@@ -83,7 +86,13 @@ def write_cbis_ddsm(
         ('phantom_truth.csv', ['mass_case_description_test_set.csv', 'mass_case_description_train_set.csv'])
     """
     settings = Settings(
-        patients=patients, seed=seed, rows=rows, difficulty=difficulty, contrast=contrast, calcifications=calcifications
+        patients=patients,
+        seed=seed,
+        rows=rows,
+        difficulty=difficulty,
+        contrast=contrast,
+        calcifications=calcifications,
+        wear=wear,
     )
     _refuse(settings, workers)
     _make_room(folder)
@@ -114,12 +123,12 @@ def _refuse(settings: Settings, workers: int) -> None:
         raise RecipeError(f"patients {settings.patients} is not from 2 to 99999. Choose a number in between")
     if settings.seed < 0:
         raise RecipeError(f"seed {settings.seed} is below 0. Choose a whole number from 0")
-    if not 0 <= settings.difficulty <= 1:
-        raise RecipeError(f"difficulty {settings.difficulty} is not from 0 to 1. Choose a number in between")
+    for name in ("difficulty", "calcifications", "wear"):
+        value = getattr(settings, name)
+        if not 0 <= value <= 1:
+            raise RecipeError(f"{name} {value} is not from 0 to 1. Choose a number in between")
     if not 0 < settings.contrast <= 3:
         raise RecipeError(f"contrast {settings.contrast} is not above 0 and up to 3. 1 is gland in the place of fat")
-    if not 0 <= settings.calcifications <= 1:
-        raise RecipeError(f"calcifications {settings.calcifications} is not from 0 to 1. Choose a share in between")
     if workers < 1:
         raise RecipeError(f"workers {workers} is below 1. One process is the least")
     refuse_size(settings.rows)
@@ -151,12 +160,7 @@ def _marker(settings: Settings) -> dict[str, Any]:
     return {
         "phantom": "cbis_ddsm",
         "note": "synthetic mammograms; no patient behind them",
-        "patients": settings.patients,
-        "seed": settings.seed,
-        "rows": settings.rows,
-        "difficulty": settings.difficulty,
-        "contrast": settings.contrast,
-        "calcifications": settings.calcifications,
+        **asdict(settings),
         "ideal_auc": round(ideal_auc(settings.difficulty), 4),
     }
 

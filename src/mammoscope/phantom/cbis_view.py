@@ -40,6 +40,7 @@ class Settings:
     difficulty: float
     contrast: float
     calcifications: float
+    wear: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ def write_view(patient_id: str, *, finding: Finding, view: View, part: Part, fol
         StorageError: The file system refused.
     """
     breast = finding.breast
-    picture = take(breast, view=view, rows=settings.rows)
+    picture = take(breast, view=view, rows=settings.rows, wear=settings.wear)
     random = breast.random(view, 4)
     quirk = Quirk(random.choice([q.value for q in Quirk], p=[QUIRK_FREQUENCIES[q] for q in Quirk]))
     kind = "Mass" if isinstance(finding.lesion, Mass) else "Calc"

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, UInt16
 from scipy.special import expit
 
 from mammoscope.errors import RecipeError
+from mammoscope.phantom.artefacts import with_label, with_wear
 from mammoscope.phantom.exam import Breast, lesion_places
 from mammoscope.phantom.lesion import lesion_shadow
 from mammoscope.phantom.mass import CONTRAST, DIAMETERS_MM, Mass
@@ -117,8 +118,15 @@ def checked_mass(*, diameter_mm: float, spiculation: float, contrast: float) -> 
     return Mass(diameter_mm=diameter_mm, spiculation=spiculation, contrast=contrast)
 
 
-def take(breast: Breast, *, view: View, rows: int) -> Picture:
-    """Take one view of a breast."""
+def take(breast: Breast, *, view: View, rows: int, wear: float = 0.0) -> Picture:
+    """Take one view of a breast.
+
+    Args:
+        breast: What is pictured.
+        view: CC or MLO.
+        rows: Height of the picture.
+        wear: Probability that the film is dusty and scratched and shows its edge.
+    """
     spacing_mm = FIELD_MM[0] / rows
     cols = round(FIELD_MM[1] / spacing_mm)
     found = breast.outline(view)
@@ -143,11 +151,16 @@ def take(breast: Breast, *, view: View, rows: int) -> Picture:
         )
         gland = gland * (1 - 0.6 * shadow.room)
     absorbed = _absorbed(breast, ground, gland, shadow)
-    pixels = _film(absorbed, inward, breast, breast.random(view, 3))
+    grey = _film(absorbed, inward, breast, breast.random(view, 3))
     mask = None if shadow is None else shadow.mask
     if breast.laterality is Laterality.RIGHT:
-        pixels = np.ascontiguousarray(pixels[:, ::-1])
+        grey = np.ascontiguousarray(grey[:, ::-1])
         mask = None if mask is None else np.ascontiguousarray(mask[:, ::-1])
+    random = breast.random(view, 5)
+    grey = with_label(grey, laterality=breast.laterality, view=view, spacing_mm=spacing_mm, random=random)
+    if random.uniform() < wear:
+        grey = with_wear(grey, spacing_mm=spacing_mm, random=random)
+    pixels = np.rint(np.clip(grey, 0, 1) * 65535).astype(np.uint16)
     return Picture(pixels=pixels, mask=mask, spacing_mm=spacing_mm)
 
 
@@ -171,7 +184,7 @@ def _film(
     inward_mm: Float[np.ndarray, "rows cols"],
     breast: Breast,
     random: np.random.Generator,
-) -> UInt16[np.ndarray, "rows cols"]:
+) -> Float[np.ndarray, "rows cols"]:
     """Exposure set for the middle of the breast, the sigmoid curve of the film, its grain."""
     middle = absorbed[inward_mm > 5 * EDGE * breast.shape.thickness_cm][::5]
     exposed = float(0.55 * np.quantile(middle, 0.5) + 0.45 * np.quantile(middle, 0.97))
@@ -179,4 +192,4 @@ def _film(
     beside = expit(0.6 - FILM_SLOPE * exposed)  # the film's black
     grey = (expit(FILM_SLOPE * (absorbed - exposed) + 0.6) - beside) / (1 - beside)
     grey = grey + 0.008 * grain * (0.3 + grey)
-    return np.asarray(np.rint(np.clip(grey, 0, 1) * 65535), np.uint16)
+    return np.asarray(np.clip(grey, 0, 1), np.float32)
