@@ -6,6 +6,7 @@ changes the name, so nothing stale is ever read and an interrupted run goes on w
 """
 
 import hashlib
+import io
 import json
 import logging
 import multiprocessing
@@ -144,7 +145,9 @@ def prepare_one(job: Job, *, preprocess: Preprocess, folder: Path) -> Outcome:
 def _write(array: Path, about: Path, *, job: Job, preprocess: Preprocess) -> None:
     mammogram = read_mammogram(job.path, preprocess=preprocess, laterality=job.laterality, view=job.view)
     with whole_file(array) as temporary:
-        np.save(temporary, to_grey16(mammogram.pixels), allow_pickle=False)
+        buffer = io.BytesIO()  # numpy writing to a file loses the reason when the disk is full
+        np.save(buffer, to_grey16(mammogram.pixels), allow_pickle=False)
+        temporary.write_bytes(buffer.getvalue())
     facts = {
         "mean_intensity": float(mammogram.pixels.mean()),
         "original_shape": mammogram.original_shape,
@@ -211,6 +214,7 @@ def _alone(job: Job, *, preprocess: Preprocess, folder: Path) -> Outcome:
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("forkserver")  # a fork of a process with threads may hang
+    context.set_forkserver_preload([__name__])  # read once, not once a process
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
     from mammoscope.training import Moment
@@ -18,7 +18,7 @@ def counted(what: str) -> Iterator[Callable[[int, int], None]]:
         task = progress.add_task(what, total=None, note="")
 
         def told(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
+            progress.update(task, completed=done, total=total, note=f"{done}/{total}")
 
         yield told
 
@@ -27,7 +27,7 @@ def counted(what: str) -> Iterator[Callable[[int, int], None]]:
 def epochs() -> "Iterator[Callable[[Moment], None]]":
     """A bar for training: steps over all epochs, loss, tune AUC, time left."""
     with _bar() as progress:
-        task = progress.add_task("training", total=None, note="")
+        task = progress.add_task("training ", total=None, note="")
         auc = ""
 
         def told(moment: "Moment") -> None:
@@ -46,11 +46,9 @@ def epochs() -> "Iterator[Callable[[Moment], None]]":
 def _bar() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        BarColumn(bar_width=20),
+        TaskProgressColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
         TextColumn("{task.fields[note]}"),
         console=Console(stderr=True),
     )
