@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-RECIPES = ("phantom-simple-cnn", "phantom-resnet18")
+RECIPES = ("phantom-max-pool", "phantom-mean-pool")
 
 
 def demo(

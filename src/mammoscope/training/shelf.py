@@ -21,7 +21,7 @@ def find_recipe(name: str) -> Recipe:
         RecipeError: There is no such recipe, or it does not describe a run.
 
     Example:
-        >>> find_recipe("phantom-simple-cnn").source
+        >>> find_recipe("phantom-max-pool").source
         'cbis_ddsm'
     """
     path = Path(name)
@@ -30,6 +30,6 @@ def find_recipe(name: str) -> Recipe:
     known = {file.stem: file for file in sorted(shelf().glob("*.toml"))}
     if name not in known:
         raise RecipeError(
-            f"no recipe {name!r}{nearest(name, list(known))}. Known: {', '.join(known)}; or give a .toml file"
+            f"no recipe {name!r}. Give a .toml file, or one of {', '.join(known)}{nearest(name, list(known))}"
         )
     return read_recipe(known[name])
