@@ -2,6 +2,7 @@
 
 from mammoscope.batches.augment import PARAMETERS, Augment, apply, draw
 from mammoscope.batches.cache import PREPARE_CODES, Outcome, prepare, prepare_one, processors
+from mammoscope.batches.export import Export, Exported, export_folders
 from mammoscope.batches.loading import Batch, Samples, batches, epoch_order
 
 __all__ = [
@@ -9,12 +10,15 @@ __all__ = [
     "PREPARE_CODES",
     "Augment",
     "Batch",
+    "Export",
+    "Exported",
     "Outcome",
     "Samples",
     "apply",
     "batches",
     "draw",
     "epoch_order",
+    "export_folders",
     "prepare",
     "prepare_one",
     "processors",

@@ -14,6 +14,7 @@ from mammoscope.cli.describe import describe
 from mammoscope.cli.download import download
 from mammoscope.cli.evaluate import evaluate
 from mammoscope.cli.explain import explain
+from mammoscope.cli.export_folders import export_folders
 from mammoscope.cli.index import index
 from mammoscope.cli.inspect import inspect
 from mammoscope.cli.merge import merge
@@ -40,7 +41,7 @@ app = typer.Typer(
 )
 
 for verb in (
-    *(sources, download, phantom, index, merge, audit, describe, split),
+    *(sources, download, phantom, index, merge, audit, describe, split, export_folders),
     *(inspect, prepare, train, evaluate, explain, report, compare, predict, run, demo),
 ):
     app.command()(verb)

@@ -56,7 +56,7 @@ def write_description(index: Index, *, out: Path, headers: int = HEADERS, seed: 
         shapes=sizes["shapes"][:SHAPES],
         spacings=sizes["spacing"][:SHAPES],
         sheet=contact_sheet(index, images, count=SHEET, seed=seed),
-        strips=resolution_strips(index, images),
+        strips=resolution_strips(index, images, seed=seed),
         sides=SIDES,
         seed=seed,
         out=out.name,
@@ -90,14 +90,18 @@ def lead(facts: dict[str, Any]) -> str:
         said.append(f"It lists {lesions['count']:,} lesions on {lesions['images']:,} images and locates {located:,}.")
     metadata = facts["metadata_auc"]["auc"]
     if metadata is not None and metadata["value"] is not None:
-        said.append(
-            f"Without a pixel, from age, view, machine and the like alone, an AUC of {number(metadata['value'])} "
-            f"({interval(metadata)}) is reached: an image model has to beat that."
-        )
+        said.append(_metadata_words(metadata))
     missing = sum(row["n"] for row in sizes["failed"])
     if missing:
         said.append(f"{missing:,} of {sizes['looked_at']:,} files looked at cannot be read.")
     return " ".join(said)
+
+
+def _metadata_words(auc: dict[str, Any]) -> str:
+    found = f"{number(auc['value'])}, {interval(auc)}" if interval(auc) else number(auc["value"])
+    if auc["low"] is None or auc["low"] <= 0.5:
+        return f"Age, view, machine and the like tell nothing certain without a pixel (AUC {found})."
+    return f"Age, view, machine and the like reach an AUC of {found} without a pixel: an image model has to beat that."
 
 
 def _reader_row(row: dict[str, Any]) -> dict[str, Any]:

@@ -64,6 +64,7 @@ def _stacked(table: Facts | None, *, name: str, title: str, unit: str, shares: b
     totals = counts.sum(axis=1)
     drawn = 100 * counts / np.maximum(totals, 1)[:, None] if shares else counts
     widest = drawn.sum(axis=1).max()
+    air = max(0, 3 - len(totals)) / 2
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -79,7 +80,11 @@ def _stacked(table: Facts | None, *, name: str, title: str, unit: str, shares: b
                 f"{total:,}", (end, place), (4, 0), textcoords="offset points", va="center", color=MUTED, fontsize=8.5
             )
         axes.set_yticks(places, [word.capitalize() if word.islower() else word for word in table["rows"]])
-        axes.set(xlabel=f"% of {unit}" if shares else unit, xlim=(0, widest * 1.13), ylim=(len(places) - 0.5, -0.5))
+        axes.set(
+            xlabel=f"% of {unit}" if shares else unit,
+            xlim=(0, widest * 1.13),
+            ylim=(len(places) - 0.5 + air, -0.5 - air),
+        )
         _bare(axes)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, columnspacing=1.2)
 
@@ -87,8 +92,8 @@ def _stacked(table: Facts | None, *, name: str, title: str, unit: str, shares: b
         f"{row}: " + ", ".join(f"{n:,} {word}" for n, word in zip(line, table["columns"], strict=True) if n)
         for row, line in zip(table["rows"], table["counts"], strict=True)
     )
-    height = 1.15 + 0.36 * len(table["rows"]) + 0.2 * (len(table["columns"]) > 3)
-    return draw(name, title=title, alt=f"{unit.capitalize()}. {said}.", size=(HALF[0], height), paint=paint)
+    height = max(2.3, 1.15 + 0.36 * len(table["rows"])) + 0.2 * (len(table["columns"]) > 3)
+    return draw(name, title=title, alt=f"{said}.", size=(HALF[0], height), paint=paint)
 
 
 def _lesion_sizes(lesions: Facts) -> Drawing | None:
@@ -155,6 +160,7 @@ def _groups(groups: Sequence[Facts], *, name: str, title: str) -> Drawing | None
         return None
     everywhere = sum(g["malignant"] for g in groups) / sum(g["labelled"] for g in groups)
     shares = [100 * group["malignant"] / group["labelled"] for group in shown]
+    end = 1.45 * max(*shares, 100 * everywhere) + 1
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -162,12 +168,10 @@ def _groups(groups: Sequence[Facts], *, name: str, title: str) -> Drawing | None
         axes.barh(places, shares, height=0.62, color=RUST)
         for place, (group, part) in enumerate(zip(shown, shares, strict=True)):
             text = f"{part:.0f} % of {group['labelled']:,}"
-            axes.annotate(
-                text, (part, place), (4, 0), textcoords="offset points", va="center", color=MUTED, fontsize=8.5
-            )
+            axes.text(end, place, text, ha="right", va="center", color=MUTED, fontsize=8.5)
         axes.axvline(100 * everywhere, color=INK, linewidth=1.2, linestyle=(0, (4, 2)))
         axes.set_yticks(places, [str(group["name"]) for group in shown])
-        axes.set(xlabel="malignant, % of labelled images (dashed: of all)", xlim=(0, max(shares) * 1.35 + 1))
+        axes.set(xlabel="malignant, % of labelled images (dashed: of all)", xlim=(0, end))
         axes.set_ylim(len(shown) - 0.5, -0.5)
         _bare(axes)
 

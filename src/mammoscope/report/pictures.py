@@ -1,6 +1,8 @@
 """Pictures of a data set for its description: a sample of it, and one lesion at several resolutions."""
 
 import base64
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import cv2
@@ -27,7 +29,7 @@ NEXT_TO = 3  # candidates on either side of the median that are tried before
 
 
 def contact_sheet(index: Index, images: pl.DataFrame, *, count: int = 24, seed: int = 0) -> list[dict[str, Any]]:
-    """A random choice of pictures, the same number of each class, of as many patients as there are.
+    """A random choice of the pictures that are there, the same number of each class, of as many patients as there are.
 
     Args:
         index: Says where the files lie.
@@ -38,30 +40,40 @@ def contact_sheet(index: Index, images: pl.DataFrame, *, count: int = 24, seed: 
     Returns:
         One row a picture: what is known of it, and `uri`; or `code` and `message` where it cannot be read.
     """
-    return [_thumb(row, index) for row in chosen_images(images, count=count, seed=seed)]
+    return [_thumb(row, index) for row in chosen_images(images, index=index, count=count, seed=seed)]
 
 
-def chosen_images(images: pl.DataFrame, *, count: int, seed: int) -> list[dict[str, Any]]:
-    """Image rows in turn from each value of `malignant`, another patient each time while there is one.
+def chosen_images(images: pl.DataFrame, *, index: Index, count: int, seed: int) -> list[dict[str, Any]]:
+    """Rows whose files are there: as many of each value of `malignant`, another patient each time while there is one.
 
-    Example:
-        >>> table = pl.DataFrame({"source": ["a"] * 4, "patient_id": list("1123"), "image_id": list("wxyz"),
-        ...                       "malignant": [True, True, False, False]})
-        >>> [row["malignant"] for row in chosen_images(table, count=3, seed=0)]
-        [True, True, False]
+    Args:
+        images: Image table.
+        index: Says where the files lie.
+        count: Rows, at most.
+        seed: Of the choice.
+
+    Returns:
+        The rows, malignant images first.
     """
     drawn = images.sort("source", "image_id").sample(fraction=1.0, shuffle=True, seed=seed)
-    groups = [rows for value in (True, False, None) if (rows := _turn(drawn, value=value))]
-    share, rest = divmod(count, max(1, len(groups)))
-    wanted = [share + (place < rest) for place in range(len(groups))]
-    return [row for rows, number in zip(groups, wanted, strict=True) for row in rows[:number]]
+    values = [value for value in (True, False, None) if drawn["malignant"].eq_missing(value).any()]
+    share, rest = divmod(count, max(1, len(values)))
+    return [
+        row
+        for place, value in enumerate(values)
+        for row in islice(_there(_turn(drawn, value=value), index), share + (place < rest))
+    ]
 
 
-def _turn(drawn: pl.DataFrame, *, value: bool | None) -> list[dict[str, Any]]:
+def _there(rows: pl.DataFrame, index: Index) -> Iterator[dict[str, Any]]:
+    return (row for row in rows.iter_rows(named=True) if index.file(row["source"], row["path"]).is_file())
+
+
+def _turn(drawn: pl.DataFrame, *, value: bool | None) -> pl.DataFrame:
     """Rows of one class: first one of each patient, then a second of each."""
-    rows = drawn.filter(pl.col("malignant").eq_missing(value))
     again = pl.int_range(pl.len()).over("source", "patient_id").alias("_again")
-    return rows.with_columns(again).sort("_again", maintain_order=True).drop("_again").to_dicts()
+    rows = drawn.filter(pl.col("malignant").eq_missing(value)).with_columns(again)
+    return rows.sort("_again", maintain_order=True).drop("_again")
 
 
 def _thumb(row: dict[str, Any], index: Index) -> dict[str, Any]:
@@ -80,7 +92,7 @@ def _was_inverted(mammogram: Mammogram) -> bool:
     return "inversion" in found or found.get("polarity", "").endswith("inverted")
 
 
-def resolution_strips(index: Index, images: pl.DataFrame) -> list[dict[str, Any]]:
+def resolution_strips(index: Index, images: pl.DataFrame, *, seed: int = 0) -> list[dict[str, Any]]:
     """A picture at several sizes, as a network would be given it, and its lesion at each.
 
     The lesion of median size among the malignant ones, once for masses and once for calcifications where both are
@@ -88,7 +100,8 @@ def resolution_strips(index: Index, images: pl.DataFrame) -> list[dict[str, Any]
 
     Args:
         index: Says where the files lie.
-        images: Image table with `class`.
+        images: Image table.
+        seed: Of the choice where no lesion is located.
 
     Returns:
         A row a picture: what is known of it, and for each size its `uri`, that of the lesion, where it is (in shares
@@ -103,7 +116,9 @@ def resolution_strips(index: Index, images: pl.DataFrame) -> list[dict[str, Any]
                 break
     if strips:
         return strips
-    tried = (_strip(row, index, box=None, kind=None) for row in chosen_images(images, count=TRIED, seed=0))
+    tried = (
+        _strip(row, index, box=None, kind=None) for row in chosen_images(images, index=index, count=TRIED, seed=seed)
+    )
     first = next((strip for strip in tried if strip is not None), None)
     return [] if first is None else [first]
 
