@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from mammoscope import __version__
-from mammoscope.cohort import Findings, apply_split, audit, read_split, split, write_split
+from mammoscope.cohort import Findings, apply_split, audit, read_pixels, read_split, split, write_split
 from mammoscope.errors import RecipeError, SourceError
 from mammoscope.records import Index, image_table, read_index, write_index
 from mammoscope.sources import build_index, source_named
@@ -69,19 +69,38 @@ def candidates(recipe: "Recipe", index: Index) -> tuple[pl.DataFrame, list[tuple
     return labelled, [*flow, ("with a label", labelled.height)]
 
 
-def checked(index: Index, *, run: Path | None = None) -> Findings:
+def checked(
+    index: Index,
+    *,
+    run: Path | None = None,
+    pixels: bool = False,
+    width: float = 0.1,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Findings:
     """Audit an index and its files, and the split of a run; leaves `audit.json` in the run.
+
+    Args:
+        index: What is checked.
+        run: A run folder; the pictures that its recipe leaves out are still checked.
+        pixels: Read every picture once, too.
+        width: Widest 95 % interval of the AUC that will do.
+        workers: Processes that read pictures; one per processor when not given.
+        progress: Told after each picture.
 
     Raises:
         SourceError: The run was split for other images than the index holds.
     """
-    if run is None:
-        return audit(index)
-    from mammoscope.training import read_recipe
+    made = None
+    if run is not None:
+        from mammoscope.training import read_recipe
 
-    images, _ = candidates(read_recipe(run / "recipe.json"), index)
-    found = audit(index, split=read_split(run / "split.json", images=images))
-    write_text(run / "audit.json", json.dumps(found.as_json(), indent=2))
+        images, _ = candidates(read_recipe(run / "recipe.json"), index)
+        made = read_split(run / "split.json", images=images)
+    seen = read_pixels(index, workers=workers, progress=progress) if pixels else None
+    found = audit(index, split=made, duplicates=True, pixels=seen, width=width)
+    if run is not None:
+        write_text(run / "audit.json", json.dumps(found.as_json(), indent=2))
     return found
 
 

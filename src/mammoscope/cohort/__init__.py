@@ -1,11 +1,12 @@
 """Records -> what is wrong with them, who is in train, tune and test, and a description."""
 
+from mammoscope.cohort.anchors import ReaderAnchor, reader_anchor
 from mammoscope.cohort.audit import auc_half_width, audit
 from mammoscope.cohort.description import describe, image_classes
 from mammoscope.cohort.findings import Finding, Findings, Fix, Severity
+from mammoscope.cohort.mending import Change, repair, write_repair
 from mammoscope.cohort.merge import merge
-from mammoscope.cohort.reader_anchor import ReaderAnchor, reader_anchor
-from mammoscope.cohort.repair import Change, repair, write_repair
+from mammoscope.cohort.pixels import Pixels, read_pixels
 from mammoscope.cohort.sizes import Sizes, image_sizes
 from mammoscope.cohort.split_file import read_split, split_summary, write_split
 from mammoscope.cohort.split_settings import (
@@ -34,6 +35,7 @@ __all__ = [
     "OfficialRepairedSplit",
     "OfficialSplit",
     "OfficialStrictSplit",
+    "Pixels",
     "RatioSplit",
     "ReaderAnchor",
     "Severity",
@@ -49,6 +51,7 @@ __all__ = [
     "image_sizes",
     "leaking_patients",
     "merge",
+    "read_pixels",
     "read_split",
     "reader_anchor",
     "repair",

@@ -7,8 +7,10 @@ import polars as pl
 
 from mammoscope.cohort.audit_files import Reader, image_files, lesion_files
 from mammoscope.cohort.audit_names import name_findings
+from mammoscope.cohort.audit_pixels import pixel_findings
 from mammoscope.cohort.audit_records import leak_details, record_findings
 from mammoscope.cohort.findings import Finding, Findings, Severity, findings_of
+from mammoscope.cohort.pixels import Pixels
 from mammoscope.cohort.splits import Split, leaking_patients, named_patients
 from mammoscope.cohort.stratified import PATIENT, patient_table
 from mammoscope.records import READER_COLUMNS, Index, image_table
@@ -26,6 +28,7 @@ def audit(
     files: bool = True,
     reader: Reader | None = None,
     duplicates: bool = False,
+    pixels: Pixels | None = None,
     width: float = WIDTH,
 ) -> Findings:
     """Check an index, its files and a split of it.
@@ -38,6 +41,7 @@ def audit(
             `mammoscope.images.read_mammogram`; its `ImageError` becomes a finding.
         duplicates: Find files with the same bytes. Reads a few kilobytes of each file that shares its size with
             another, and all of those that agree there.
+        pixels: What `read_pixels` found in the very same index; pictures are held against each other and the table.
         width: Widest 95 % interval of the AUC, from its low to its high end, that you can do with.
 
     Returns:
@@ -59,6 +63,14 @@ def audit(
     if files:
         found += image_files(index, images, reader=reader, duplicates=duplicates)
         found += lesion_files(index)
+    if pixels is not None:
+        useless = {(one.source, one.image_id) for one in found if one.severity is Severity.ERROR}
+        none_there = {one.source for one in found if one.check == "missing-file" and one.image_id is None}
+        found += (
+            one
+            for one in pixel_findings(index, images, pixels)
+            if (one.source, one.image_id) not in useless and one.source not in none_there
+        )
     found += name_findings(images)
     found += record_findings(index)
     found += _labels(images)

@@ -48,6 +48,7 @@ def image_files(index: Index, images: pl.DataFrame, *, reader: Reader | None, du
             yield Finding(
                 severity=Severity.ERROR,
                 check="missing-file",
+                source=str(source),
                 message=f"{source}: none of its {len(absent)} files is in {root.name}, not even "
                 f"{_name(absent[0])}. Name the folder that holds the pictures",
             )

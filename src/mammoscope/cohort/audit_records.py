@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from mammoscope.cohort.anchors import ALL, reader_anchor
 from mammoscope.cohort.findings import Finding, Severity
-from mammoscope.cohort.reader_anchor import ALL, reader_anchor
 from mammoscope.cohort.stratified import PATIENT
 from mammoscope.records import Index
 from mammoscope.vocabulary import Part, Pathology

@@ -2,6 +2,7 @@
 
 from mammoscope.images.geometry import Geometry
 from mammoscope.images.lesions import lesion_box
+from mammoscope.images.likeness import Survey, survey
 from mammoscope.images.mammogram import CODES, Mammogram, Step
 from mammoscope.images.preprocess import Preprocess
 from mammoscope.images.reading import PIXELS_VERSION, read_mammogram, write_png
@@ -15,8 +16,10 @@ __all__ = [
     "Preprocess",
     "Size",
     "Step",
+    "Survey",
     "lesion_box",
     "read_mammogram",
     "size_of",
+    "survey",
     "write_png",
 ]
