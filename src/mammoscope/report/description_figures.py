@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mammoscope.report.drawing import BLUE, GREEN, INK, LINE, MUTED, OCHRE, PURPLE, RUST, TEAL, Drawing, draw
+from mammoscope.report.drawing import BLUE, GREEN, INK, LINE, MUTED, OCHRE, PAPER, PURPLE, RUST, TEAL, Drawing, draw
 from mammoscope.report.words import interval, number, percent
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _stacked(table: Facts | None, *, name: str, title: str, unit: str, shares: b
             width = drawn[:, column]
             bars = axes.barh(places, width, left=start, height=0.68, color=COLOURS[word], label=word)
             texts = [f"{n:,}" if part > 0.09 * widest else "" for n, part in zip(counts[:, column], width, strict=True)]
-            axes.bar_label(bars, texts, label_type="center", color="white", fontsize=8.5)
+            axes.bar_label(bars, texts, label_type="center", color=PAPER, fontsize=8.5)
             start = start + width
         for place, (end, total) in enumerate(zip(start, totals, strict=True)):
             axes.annotate(

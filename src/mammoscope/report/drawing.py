@@ -13,12 +13,14 @@ else:  # heavy, and only drawing needs it
     Axes = Figure = Any
 
 INK, MUTED, LINE = "#1d2733", "#5b6775", "#d5dbe2"
+PAPER = "#fbfbf9"  # on bars
 BLUE, RUST, GREEN, PURPLE, OCHRE, TEAL = "#1f5f99", "#b4472e", "#4d7a35", "#7a4f9e", "#94701a", "#1b7d78"
 SERIES = (BLUE, RUST, GREEN, PURPLE, OCHRE, TEAL)
 """Colours of runs; they stay apart for the common colour blindnesses together with `DASHES`."""
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 1)))
 
 VARIABLES = {
+    PAPER: "paper",
     INK: "ink",
     MUTED: "muted",
     LINE: "line",
