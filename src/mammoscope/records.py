@@ -8,6 +8,8 @@ the lesion. `None` means that the data set does not say. It is never a negative.
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from types import UnionType
 from typing import Any, get_args
@@ -19,6 +21,7 @@ from mammoscope.storage import whole_file
 from mammoscope.vocabulary import Density, LabelOrigin, Laterality, LesionKind, Part, Pathology, Tissue, View
 
 SCHEMA_VERSION = "1"
+BLOCK = 50_000  # records made into a table at a time, so that a million need not be held twice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,15 +134,29 @@ def index_of(records: Iterable[Record], *, roots: dict[str, Path]) -> Index:
         >>> index_of([one], roots={"own": Path(".")}).table["malignant"].to_list()
         [False]
     """
-    rows = list(records)
-    columns = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
-    table = pl.DataFrame(
+    waiting = iter(records)
+    tables = [_table([])]
+    while block := list(islice(waiting, BLOCK)):
+        tables.append(_table(block))
+    table = pl.concat(tables, rechunk=True)
+    return validated(Index(table=table, roots=roots))
+
+
+def _table(records: list[Record]) -> pl.DataFrame:
+    values = zip(*map(attrgetter(*COLUMNS), records), strict=True) if records else ((),) * len(COLUMNS)
+    return pl.DataFrame(
         {
-            name: pl.Series(name, [list(v) if isinstance(v, tuple) else v for v in values], dtype=COLUMNS[name])
-            for name, values in columns.items()
+            name: pl.Series(name, _plain(column, name), dtype=COLUMNS[name])
+            for name, column in zip(COLUMNS, values, strict=True)
         }
     )
-    return validated(Index(table=table, roots=roots))
+
+
+def _plain(column: tuple[Any, ...], name: str) -> list[Any] | tuple[Any, ...]:
+    """Lists where the table holds lists: polars takes no tuples there."""
+    if not isinstance(COLUMNS[name], pl.List):
+        return column
+    return [list(value) if isinstance(value, tuple) else value for value in column]
 
 
 def write_index(index: Index, path: Path) -> None:
@@ -281,7 +298,9 @@ def _refuse_paths(table: pl.DataFrame) -> None:
 
 def _refuse_contradictions(table: pl.DataFrame) -> None:
     key = ["source", "image_id"]
-    for name in IMAGE_COLUMNS:
+    facts = table.select(IMAGE_COLUMNS).unique()
+    doubted = IMAGE_COLUMNS if facts.height > facts.select(key).n_unique() else ()  # one pass tells that all agree
+    for name in doubted:
         if name in key:
             continue
         odd = table.group_by(key, maintain_order=True).agg(pl.col(name).n_unique().alias("n")).filter(pl.col("n") > 1)
