@@ -1,17 +1,18 @@
 """`mammoscope demo`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 RECIPES = ("phantom-max-pool", "phantom-mean-pool")
+EASY: dict[str, Any] = {"rows": 512, "difficulty": 0.15, "contrast": 1.6}  # plain masses, that minutes suffice
 
 
 def demo(
     *,
     out: Annotated[Path, typer.Option("--out", help="folder for data, runs and report")] = Path("runs/demo"),
-    patients: Annotated[int, typer.Option(min=20, help="patients to invent")] = 200,
+    patients: Annotated[int, typer.Option(min=20, help="patients to invent")] = 240,
     seed: Annotated[int, typer.Option(min=0, help="of the phantom data")] = 0,
 ) -> None:
     """The whole chain on synthetic mammograms: no download, two recipes, one comparison.
@@ -28,7 +29,7 @@ def demo(
     data = out / f"phantom-{patients}-{seed}"
     if not (data / "phantom_truth.csv").is_file():
         with counted("draw      patients") as progress:
-            write_cbis_ddsm(data, patients=patients, seed=seed, rows=512, workers=processors(), progress=progress)
+            write_cbis_ddsm(data, patients=patients, seed=seed, workers=processors(), progress=progress, **EASY)
     for name in RECIPES:
         typer.echo(f"\n{name}", err=True)
         done = run_recipe(
