@@ -112,7 +112,8 @@ def metadata_auc(
     """How well age, view, side, implant, machine and site alone tell malignant from other images.
 
     Each image is scored by a logistic regression that was fitted on the other folds, so on other patients; the
-    scores of all folds are put together.
+    scores of all folds are put together. Where nothing can be learned this AUC falls a little below 0.5, the more so
+    the fewer patients there are: a fold with many malignant patients leaves few for the model that scores it.
 
     Args:
         images: Image table; rows without a label do not count.

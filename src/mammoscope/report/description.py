@@ -73,7 +73,7 @@ def _facts(index: Index, *, headers: int, seed: int) -> dict[str, Any]:
         "confidence": CONFIDENCE,
         "seed": seed,
         "assessment_auc": [asdict(row) for row in readers],
-        "metadata_auc": asdict(metadata),
+        "metadata_auc": asdict(metadata) | {"used": list(metadata.used)},
     }
 
 
