@@ -1,7 +1,7 @@
 """What is wrong, odd or worth knowing about a cohort before anything is trained on it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
@@ -64,13 +64,7 @@ def audit(
         found += image_files(index, images, reader=reader, duplicates=duplicates)
         found += lesion_files(index)
     if pixels is not None:
-        useless = {(one.source, one.image_id) for one in found if one.severity is Severity.ERROR}
-        none_there = {one.source for one in found if one.check == "missing-file" and one.image_id is None}
-        found += (
-            one
-            for one in pixel_findings(index, images, pixels)
-            if (one.source, one.image_id) not in useless and one.source not in none_there
-        )
+        found += _not_said_before(pixel_findings(index, images, pixels), found)
     found += name_findings(images)
     found += record_findings(index)
     found += _labels(images)
@@ -106,6 +100,20 @@ def auc_half_width(auc: float, *, positives: int, negatives: int) -> float:
     q2 = 2 * auc * auc / (1 + auc)
     variance = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
     return 1.96 * math.sqrt(variance / (positives * negatives))
+
+
+def _not_said_before(later: Iterable[Finding], found: Sequence[Finding]) -> list[Finding]:
+    """Findings on pixels, without files that are known to be useless and copies that are known to the byte."""
+    copies = {(one.source, one.image_id) for one in found if one.check.startswith("same-bytes")}
+    useless = {(one.source, one.image_id) for one in found if one.severity is Severity.ERROR} - copies
+    none_there = {one.source for one in found if one.check == "missing-file" and one.image_id is None}
+    return [
+        one
+        for one in later
+        if (one.source, one.image_id) not in useless
+        and one.source not in none_there
+        and not (one.check.startswith("near-copy") and (one.source, one.image_id) in copies)
+    ]
 
 
 def _labels(images: pl.DataFrame) -> Iterator[Finding]:
