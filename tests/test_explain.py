@@ -81,7 +81,7 @@ def test_the_mode_and_the_gradients_of_the_network_are_left_as_they_were() -> No
 def test_a_network_without_a_feature_map_is_refused() -> None:
     network = build(TimmModel(backbone="vit_tiny_patch16_224"), seed=0)
 
-    with pytest.raises(BundleError, match="Grad-CAM needs a feature map of 4 axes"):
+    with pytest.raises(BundleError, match="Grad-CAM is not defined for this network: its last features have 3 axes"):
         grad_cam(network, torch.rand(1, 1, 224, 224))
 
 

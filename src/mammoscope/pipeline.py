@@ -4,6 +4,7 @@ divide -> make_ready -> fit -> measure -> explain -> report. The steps are what 
 command line call; `run_recipe` calls them one after the other.
 """
 
+import io
 import json
 import os
 import platform
@@ -39,11 +40,13 @@ def opened(index: Path, *, root: Path | None = None) -> Index:
     """Read an index, optionally of a data set that has moved to `root`.
 
     Raises:
-        SourceError: It is not a sound index, or `root` is given for an index of several sources.
+        SourceError: It is not a sound index; `root` is not a folder, or given for an index of several sources.
     """
     found = read_index(index)
     if root is None:
         return found
+    if not root.is_dir():
+        raise SourceError(f"{root.name}: no such folder. Give --root the folder that the data set lies in now")
     if len(found.roots) > 1:
         raise SourceError(
             f"{index.name}: holds {sorted(found.roots)}; --root can move one source only. Index them apart"
@@ -114,17 +117,21 @@ def divide(recipe: "Recipe", index: Index, *, run: Path) -> pl.DataFrame:
 
     Raises:
         SourceError: The split leaks, or cannot be made from these patients.
-        RecipeError: The folder holds the run of another recipe.
+        RecipeError: The folder holds the run of another recipe, or the recipe selects no image.
     """
-    _claim(run, recipe)
     labelled, flow = candidates(recipe, index)
+    if labelled.is_empty():
+        counts = ", ".join(f"{count} {what}" for what, count in flow)
+        raise RecipeError(
+            f"{recipe.name}: no image is left to take part: {counts}. Widen [select], or index other data"
+        )
     made = split(labelled, recipe.split, seed=recipe.seed)
+    _claim(run, recipe)
     cohort = apply_split(labelled, made)
     write_index(index, run / "index.parquet")
     write_split(made, run / "split.json")
     write_text(run / "flow.json", json.dumps([*flow, ("in the split", cohort.height)]))
-    with whole_file(run / "cohort.parquet") as temporary:
-        cohort.write_parquet(temporary)
+    _write_table(cohort, run / "cohort.parquet")
     return cohort
 
 
@@ -177,8 +184,7 @@ def make_ready(
         raise SourceError(f"none of {table.height} images could be read; the first: {first}")
     files = table.filter(pl.col("code").is_null()).select("source", "image_id", "file", "mean_intensity")
     ready = cohort.join(files, on=["source", "image_id"], how="left", maintain_order="left")
-    with whole_file(run / "cohort.parquet") as temporary:
-        ready.write_parquet(temporary)
+    _write_table(ready, run / "cohort.parquet")
     return ready
 
 
@@ -299,8 +305,10 @@ def run_recipe(
     Returns:
         The report's path, the number of findings, and the answer in a few lines.
     """
+    from mammoscope.models import check_fit
     from mammoscope.report import summary_lines, write_report
 
+    check_fit(recipe.model, rows=recipe.preprocess.rows, cols=recipe.preprocess.cols)
     say(f"index     {recipe.source}")
     index = build_index(source_named(recipe.source), data)
     say(f"split     {recipe.split.kind}, by patient")
@@ -385,8 +393,15 @@ def _write_predictions(recipe: "Recipe", trained: "Trained", ready: pl.DataFrame
         pl.col("malignant").cast(pl.Int8).alias("label"),
         pl.concat_str("patient_id", pl.col("laterality").cast(pl.String), separator="_").alias("breast_id"),
     ).drop("file", "path", "malignant")
-    with whole_file(run / "predictions.parquet") as temporary:
-        table.write_parquet(temporary)
+    _write_table(table, run / "predictions.parquet")
+
+
+def _write_table(table: pl.DataFrame, path: Path) -> None:
+    """Write a table whole; the bytes first, so that a full disk is told by the file system and not by Polars."""
+    buffer = io.BytesIO()
+    table.write_parquet(buffer)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
 
 
 def _manifest(recipe: "Recipe", *, run: Path) -> Any:

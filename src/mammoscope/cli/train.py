@@ -17,10 +17,12 @@ def train(
 ) -> None:
     """Split, prepare and train; leave checkpoints, predictions and a bundle. Goes on where it was stopped."""
     from mammoscope.cli.progress import counted, epochs
+    from mammoscope.models import check_fit
     from mammoscope.pipeline import divide, fit, make_ready, opened
     from mammoscope.training import find_recipe
 
     settings, found = find_recipe(recipe), opened(index, root=root)
+    check_fit(settings.model, rows=settings.preprocess.rows, cols=settings.preprocess.cols)
     divide(settings, found, run=out)
     folder = cache or out.parent / "cache"
     with counted("preparing") as progress:

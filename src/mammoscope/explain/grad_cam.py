@@ -22,7 +22,7 @@ def grad_cam(network: Classifier, pixels: Float32[Tensor, "1 1 rows cols"]) -> F
         class, so that the map is not defined.
 
     Raises:
-        BundleError: The network has no spatial feature map.
+        BundleError: The network has no spatial feature map, as a vision transformer has none.
 
     Source:
         Selvaraju et al., ICCV 2017, equations 1 and 2: each channel of the last feature map is weighted
@@ -41,10 +41,12 @@ def grad_cam(network: Classifier, pixels: Float32[Tensor, "1 1 rows cols"]) -> F
             features = network.features(pixels).detach().requires_grad_(True)  # noqa: FBT003  # it is torch's own positional argument
             if features.ndim != 4:
                 raise BundleError(
-                    f"Grad-CAM needs a feature map of 4 axes (batch, channels, rows, cols), this network gives "
-                    f"{features.ndim}. Use a convolutional backbone"
+                    f"Grad-CAM is not defined for this network: its last features have {features.ndim} axes, and rows "
+                    "and columns are needed. Use a convolutional backbone"
                 )
             (gradient,) = torch.autograd.grad(network.parts.forward_head(features).sum(), features)
+            if str(getattr(network.network, "output_fmt", "NCHW")).endswith("NHWC"):  # as timm's Swin has it
+                features, gradient = features.permute(0, 3, 1, 2), gradient.permute(0, 3, 1, 2)
     finally:
         network.train(training)
     weights = gradient.mean(dim=(2, 3), keepdim=True)

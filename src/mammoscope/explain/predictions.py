@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import polars as pl
 
-from mammoscope.errors import ImageError, RecipeError
+from mammoscope.errors import BundleError, ImageError, RecipeError, StorageError
 from mammoscope.explain.grad_cam import grad_cam
 from mammoscope.explain.picture import side_by_side
-from mammoscope.images import read_mammogram
+from mammoscope.images import Mammogram, read_mammogram
 from mammoscope.images.grey import to_grey16
 from mammoscope.images.lesions import outlines
 from mammoscope.models import Bundle, to_input
@@ -90,8 +91,7 @@ def _explained(row: dict[str, Any], number: int, *, bundle: Bundle, index: Index
         )
     except ImageError as error:
         return about | {"note": f"could not be read again: {error}"}
-    picture = to_grey16(mammogram.pixels)
-    heat = grad_cam(bundle.network, to_input([picture]))
+    heat, notes = _heat(mammogram, bundle=bundle)
     located = [
         mammogram.geometry.to_final(outline)
         for record in records.iter_rows(named=True)
@@ -99,8 +99,19 @@ def _explained(row: dict[str, Any], number: int, *, bundle: Bundle, index: Index
     ]
     drawn = side_by_side(mammogram.pixels, heat, outlines=located)
     name = f"{number:02d}.png"
+    done, encoded = cv2.imencode(".png", drawn[:, :, ::-1])
+    if not done:
+        raise StorageError(f"{name}: OpenCV could not write it as PNG. Install opencv-python-headless again")
     with whole_file(folder / name) as temporary:
-        cv2.imwrite(str(temporary), drawn[:, :, ::-1])
-    notes = [] if heat is not None else ["no place speaks for the positive class: the map is not defined"]
+        temporary.write_bytes(encoded.tobytes())
     notes += ["known lesion outlined"] if located else []
     return about | {"file": f"{folder.name}/{name}", "note": "; ".join(notes)}
+
+
+def _heat(mammogram: Mammogram, *, bundle: Bundle) -> tuple[np.ndarray | None, list[str]]:
+    """The map of a picture, or None and why there is none."""
+    try:
+        heat = grad_cam(bundle.network, to_input([to_grey16(mammogram.pixels)]))
+    except BundleError as error:
+        return None, [str(error)]
+    return heat, [] if heat is not None else ["no place speaks for the positive class: the map is not defined"]

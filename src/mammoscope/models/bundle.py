@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from mammoscope.errors import BundleError
 from mammoscope.images import PIXELS_VERSION, Mammogram, Preprocess
@@ -25,7 +25,8 @@ from mammoscope.images.grey import to_grey16
 from mammoscope.models.config import ModelConfig
 from mammoscope.models.network import Classifier, build
 from mammoscope.models.scoring import Precision, score, to_input
-from mammoscope.storage import whole_file, write_text
+from mammoscope.models.weights import save_tensors
+from mammoscope.storage import write_text
 
 FORMAT = "1"
 
@@ -93,9 +94,7 @@ class Bundle:
         Raises:
             StorageError: The file system refused.
         """
-        weights = {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
-        with whole_file(folder / "model.safetensors") as temporary:
-            save_file(weights, temporary)
+        save_tensors(self.network.state_dict(), path=folder / "model.safetensors")
         digest = _sha256(folder / "model.safetensors")
         manifest = self.manifest.model_copy(update={"weights_sha256": digest})
         write_text(folder / "README.md", model_card(manifest))

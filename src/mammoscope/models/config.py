@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveInt, Tag
 
 
 class TimmModel(BaseModel):
     """Any backbone of timm, read from one grey channel, with one linear output."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: Literal["timm"] = "timm"
     backbone: str = Field(default="resnet18", description="name of the architecture in timm")
@@ -23,10 +23,10 @@ class TimmModel(BaseModel):
 class SimpleCnn(BaseModel):
     """Convolution blocks (3x3, batch normalisation, ReLU, 2x2 pooling), one value a channel, one linear output."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: Literal["simple-cnn"] = "simple-cnn"
-    channels: tuple[int, ...] = Field(default=(16, 32, 64, 128), min_length=1, description="of each block")
+    channels: tuple[PositiveInt, ...] = Field(default=(16, 32, 64, 128), min_length=1, description="of each block")
     pool: Literal["mean", "max"] = Field(
         default="mean", description="how a map becomes one value: max finds what is small, mean what is everywhere"
     )
@@ -37,7 +37,7 @@ class SimpleCnn(BaseModel):
 
 def _kind(value: Any) -> str:
     """`kind` of a table or a config; a table without one is a timm model."""
-    kind = value.get("kind", "timm") if isinstance(value, dict) else value.kind
+    kind = value.get("kind", "timm") if isinstance(value, dict) else getattr(value, "kind", None)
     return str(kind)
 
 

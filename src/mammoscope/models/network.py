@@ -82,6 +82,33 @@ def build(model: TimmModel | SimpleCnn, *, seed: int, fetch: bool = True) -> Cla
     return Classifier(network, mean=model.mean, std=model.std)
 
 
+def check_fit(model: TimmModel | SimpleCnn, *, rows: int, cols: int) -> None:
+    """Build a network and show it one empty picture, before anything is spent on it.
+
+    Raises:
+        RecipeError: The architecture or its weights do not exist, or it cannot take pictures of this size.
+
+    Example:
+        >>> check_fit(SimpleCnn(channels=(4, 8)), rows=32, cols=24)
+    """
+    network = build(model, seed=0).eval()
+    try:
+        with torch.inference_mode():
+            shape = tuple(network(torch.zeros(1, 1, rows, cols)).shape)
+    except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise RecipeError(
+            f"[preprocess] rows = {rows}, cols = {cols}: {_called(model)} cannot take pictures of this size "
+            f"({reason}). Change rows and cols, or choose another model"
+        ) from error
+    if shape != (1,) or not isinstance(network.parts.get_classifier(), nn.Module):
+        raise RecipeError(f"[model] {_called(model)} does not end in one linear layer. Choose another backbone")
+
+
+def _called(model: TimmModel | SimpleCnn) -> str:
+    return f"backbone {model.backbone!r}" if isinstance(model, TimmModel) else f"channels {list(model.channels)}"
+
+
 class _SimpleCnn(nn.Module):
     """Convolution blocks, and the mean or the largest value of each channel."""
 
@@ -116,7 +143,7 @@ def _timm(model: TimmModel, *, fetch: bool) -> nn.Module:
 
     if not timm.is_model(model.backbone):
         hint = nearest(model.backbone, timm.list_models())
-        raise RecipeError(f"[model] backbone: timm has no {model.backbone!r}{hint}. timm.list_models() names them all")
+        raise RecipeError(f"[model] backbone: timm has no {model.backbone!r}. timm.list_models() names them all{hint}")
     weights: dict[str, Any] = {"pretrained": bool(model.pretrained)} if fetch else {"pretrained": False}
     if isinstance(model.pretrained, str) and fetch:
         weights["pretrained_cfg_overlay"] = {"state_dict": _weights_in(Path(model.pretrained))}

@@ -20,31 +20,32 @@ def predict_files(bundle: Bundle, files: Iterable[Path]) -> list[dict[str, Any]]
         files: Files of any name; in folders, those that end in one of `SUFFIXES`.
 
     Returns:
-        One row a file: `file`, `score`, `call` (positive, negative, or None without a threshold), `laterality`,
-        `view`; or `code` and `message` where the file could not be read. No file is left out.
+        One row a file: `file` (its name; in a folder, its path from there), `score`, `call` (positive, negative,
+        or None without a threshold), `laterality`, `view`; or `code` and `message` where the file could not be
+        read. No file is left out.
 
     Raises:
         SourceError: A folder holds no mammogram.
     """
-    return [_row(bundle, file) for file in _found(files)]
+    return [_row(bundle, file, name=name) for file, name in _found(files)]
 
 
-def _found(files: Iterable[Path]) -> Iterator[Path]:
+def _found(files: Iterable[Path]) -> Iterator[tuple[Path, str]]:
     for file in files:
         if not file.is_dir():
-            yield file
+            yield file, file.name
             continue
         inside = sorted(path for path in file.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
         if not inside:
             raise SourceError(
                 f"{file.name}: no file in it ends in {', '.join(sorted(SUFFIXES))}. Name the files one by one"
             )
-        yield from inside
+        yield from ((path, path.relative_to(file).as_posix()) for path in inside)
 
 
-def _row(bundle: Bundle, file: Path) -> dict[str, Any]:
+def _row(bundle: Bundle, file: Path, *, name: str) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(("file", "score", "call", "laterality", "view", "code", "message"))
-    row["file"] = file.name
+    row["file"] = name
     try:
         mammogram = read_mammogram(file, preprocess=bundle.manifest.preprocess)
     except ImageError as error:

@@ -7,11 +7,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from mammoscope.errors import StorageError
-from mammoscope.storage import whole_file
+from mammoscope.models import save_tensors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +32,7 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         StorageError: The file system refused; the previous checkpoint is still there.
     """
     facts = asdict_without_tensors(checkpoint)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
-    with whole_file(path) as temporary:
-        save_file(tensors, temporary, metadata={"state": json.dumps(facts)})
+    save_tensors(checkpoint.tensors, path=path, facts={"state": json.dumps(facts)})
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from sklearn.metrics import log_loss, roc_auc_score
 from torch import Tensor
 
 from mammoscope.batches import Samples, apply, batches, draw, epoch_order
 from mammoscope.errors import RecipeError
-from mammoscope.models import Classifier, autocast, build, score
-from mammoscope.storage import whole_file, write_text
+from mammoscope.models import Classifier, autocast, build, save_tensors, score
+from mammoscope.storage import write_text
 from mammoscope.training.checkpoint import (
     Checkpoint,
     optimizer_tensors,
@@ -185,8 +185,7 @@ def _stage(
         row |= {"stage": number + 1, "best": _is_best(row, state.history)}
         tensors = {f"model.{key}": tensor for key, tensor in network.state_dict().items()}
         if row["best"]:
-            with whole_file(last.with_name("best.safetensors")) as temporary:
-                save_file({key: t.detach().cpu().contiguous() for key, t in network.state_dict().items()}, temporary)
+            save_tensors(network.state_dict(), path=last.with_name("best.safetensors"))
         state = Checkpoint(
             run=state.run,
             epochs_done=epoch + 1,

@@ -5,6 +5,7 @@ and folders do not decide the result: they are on the command line.
 """
 
 import hashlib
+import json
 import re
 import tomllib
 import types
@@ -25,7 +26,7 @@ from mammoscope.vocabulary import View
 class Strict(BaseModel):
     """Frozen; unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Select(Strict):
@@ -119,43 +120,85 @@ def read_recipe(path: Path) -> Recipe:
         'resnet34'
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, IsADirectoryError):
         raise RecipeError(f"{path.name}: no such recipe. The ones that come with mammoscope are in recipes/") from None
     except UnicodeDecodeError as error:
         raise RecipeError(f"{path.name}: not UTF-8 text. A recipe is a TOML file") from error
     try:
-        if path.suffix == ".json":
-            return Recipe.model_validate_json(text)
-        return Recipe.model_validate(tomllib.loads(text))
+        as_json = text if path.suffix == ".json" else json.dumps(tomllib.loads(text), default=str)
+        return Recipe.model_validate_json(as_json, strict=True)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{path.name}: not TOML: {error}. Correct the line") from error
     except ValidationError as error:
-        problems = [_sentence(path.name, text, problem) for problem in error.errors()]
+        found = error.errors()
+        problems = [_sentence(path.name, text, problem) for problem in found if not _follows(problem, found)]
         raise RecipeError("\n".join(problems)) from error
 
 
 def _sentence(file: str, text: str, problem: Any) -> str:
     where = [str(part) for part in problem["loc"]]
-    keys = [part for part in where if part not in _KINDS]
-    line = _line(text, keys[-1]) if keys else None
+    is_kind = problem["type"] in {"union_tag_invalid", "union_tag_not_found"} and isinstance(problem["input"], dict)
+    keys = _keys([*where, "kind"] if is_kind else where)
+    line = _line(text, keys)
     place = f"{file}:{line}" if line else file
     table = f" [{'.'.join(keys[:-1])}]" if len(keys) > 1 else ""
     if problem["type"] == "extra_forbidden":
         return f"{place}{table}: unknown key {keys[-1]!r}{nearest(keys[-1], _known(where))}"
-    if problem["type"] == "missing":
+    if problem["type"] == "union_tag_invalid" and is_kind:
+        allowed = problem["ctx"]["expected_tags"].replace("'", "").split(", ")
+        tag = problem["ctx"]["tag"]
+        return f"{place}{table}: kind is {tag!r}, and not one of {', '.join(allowed)}{nearest(tag, allowed)}"
+    if problem["type"] == "union_tag_invalid":
+        return f"{place}: {keys[-1]} is {problem['input']!r}: should be a table, [{keys[-1]}] with its keys below"
+    if problem["type"] in {"missing", "union_tag_not_found"}:
         return f"{place}{table}: the key {keys[-1]!r} is missing. Add it"
     key = f" {keys[-1]}" if keys else ""
     return f"{place}{table}:{key} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
 
 
-_KINDS = frozenset({"timm", "simple-cnn", "ratio", "kfold", "official", "official-raw", "official-repaired", "file"})
-"""Values of `kind`, which pydantic puts in the place of an error."""
+def _follows(problem: Any, others: list[Any]) -> bool:
+    """Whether a list is called too short only because an item in it was refused."""
+    loc = problem["loc"]
+    return problem["type"] == "too_short" and any(o["loc"][: len(loc)] == loc and o["loc"] != loc for o in others)
 
 
-def _line(text: str, key: str) -> int | None:
-    pattern = re.compile(rf"^\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*(=|\])")
-    return next((n for n, line in enumerate(text.splitlines(), start=1) if pattern.match(line)), None)
+def _keys(where: list[str]) -> list[str]:
+    """The keys of a place as a reader of the file knows them: `views[0]`, and nothing of how kinds are told apart."""
+    keys: list[str] = []
+    kinds = {
+        _kind_of(option) for field in ("model", "split") for option in _options(Recipe.model_fields[field].annotation)
+    }
+    for number, part in enumerate(where):
+        if part.isdigit() and number == len(where) - 1 and keys:
+            keys[-1] += f"[{part}]"
+        elif number != 1 or part not in kinds:
+            keys.append(part)
+    return keys
+
+
+def _line(text: str, keys: list[str]) -> int | None:
+    """The line of a key in its own table, or of the nearest thing around it."""
+    if not keys:
+        return None
+    *tables, last = keys
+    last = last.partition("[")[0]
+    key = re.compile(rf"^\s*[\"']?{re.escape(last)}[\"']?\s*=")
+    within: list[str] = []
+    seen: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            name = header[2]
+            seen[name] = seen.get(name, -1) + 1
+            within = [name, str(seen[name])] if header[1] == "[[" else [name]
+            if keys in (within, within[:1]):
+                return number
+        elif within == tables and key.match(line):
+            return number
+    return _line(text, tables)
+
+
+_HEADER = re.compile(r"^\s*(\[\[?)\s*[\"']?([^\]\"'\s]+)")
 
 
 def _known(where: list[str]) -> list[str]:
