@@ -9,19 +9,49 @@ from mammoscope.cli.options import Workers
 
 
 def phantom(
-    out: Annotated[Path, typer.Argument(help="folder to write", metavar="FOLDER")],
+    layout: Annotated[
+        str,
+        typer.Argument(
+            help="cbis_ddsm, cbis_ddsm_jpeg: the data set whose source will read the folder", metavar="LAYOUT"
+        ),
+    ],
     *,
+    out: Annotated[Path, typer.Option("--out", help="folder to write")],
     patients: Annotated[int, typer.Option(min=4, help="patients to invent")] = 120,
     seed: Annotated[int, typer.Option(min=0, help="same seed, same bytes")] = 0,
-    rows: Annotated[int, typer.Option(min=128, help="height of a picture, pixels")] = 768,
+    rows: Annotated[int, typer.Option(min=128, help="height of a picture as it is drawn, pixels")] = 768,
+    difficulty: Annotated[float, typer.Option(min=0, max=1, help="how little a lesion's look says of its label")] = 0.3,
+    contrast: Annotated[float, typer.Option(min=0.01, max=3, help="of the lesions")] = 1.25,
+    calcifications: Annotated[
+        float, typer.Option(min=0, max=1, help="share of the patients with calcifications in place of masses")
+    ] = 0.0,
+    wear: Annotated[float, typer.Option(min=0, max=1, help="share of the films with dust and scratches")] = 0.0,
+    quirks: Annotated[
+        str, typer.Option(help="faults to plant, with commas between, or all; phantom_quirks.csv says where they are")
+    ] = "",
     workers: Workers = None,
 ) -> None:
-    """Write synthetic mammograms, laid out like CBIS-DDSM, with exact truth."""
-    from mammoscope.batches import processors
+    """Write synthetic mammograms, laid out like a real data set, with exact truth."""
     from mammoscope.cli.progress import counted
-    from mammoscope.phantom import write_cbis_ddsm
+    from mammoscope.images.many import processors
+    from mammoscope.phantom import LAYOUTS, write_phantom
 
+    names = [name for name in quirks.replace(" ", "").split(",") if name]
+    if names == ["all"] and layout.replace("-", "_") in LAYOUTS:
+        names = list(LAYOUTS[layout.replace("-", "_")].quirks)
     with counted("drawing patients") as progress:
-        count = workers or processors()
-        write_cbis_ddsm(out, patients=patients, seed=seed, rows=rows, workers=count, progress=progress)
+        write_phantom(
+            out,
+            layout=layout,
+            patients=patients,
+            seed=seed,
+            rows=rows,
+            difficulty=difficulty,
+            contrast=contrast,
+            calcifications=calcifications,
+            wear=wear,
+            quirks=names,
+            workers=workers or processors(),
+            progress=progress,
+        )
     typer.echo(str(out))

@@ -1,40 +1,52 @@
 """A phantom data set laid out like CBIS-DDSM, oddities of the archive included."""
 
-import json
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
-from functools import partial
-from itertools import starmap
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from mammoscope.errors import RecipeError, StorageError
-from mammoscope.phantom.cbis_tables import CALC_HEADER, MASS_HEADER, TRUTH_HEADER, table
-from mammoscope.phantom.cbis_view import Rows, Settings, write_view
-from mammoscope.phantom.exam import VIEWS, Patient, draw_patient
+from mammoscope.phantom.cbis_tables import TRUTH_HEADER, case_tables
+from mammoscope.phantom.cbis_view import ARCHIVE, write_patient
+from mammoscope.phantom.exam import Patient, draw_patient
+from mammoscope.phantom.layout import Entry, Layout
 from mammoscope.phantom.malignancy import ideal_auc
 from mammoscope.phantom.mass import CONTRAST
-from mammoscope.phantom.picture import refuse_size
-from mammoscope.storage import write_text
+from mammoscope.phantom.quirk_cbis import OF_CBIS
+from mammoscope.phantom.quirk_files import OF_FILES, OF_TAGS
+from mammoscope.phantom.settings import DIFFICULTY, Settings
+from mammoscope.phantom.writing import Progress, write_layout
 from mammoscope.vocabulary import Part
 
-DIFFICULTY = 0.3
-TEST_SHARE = 0.2
-MARKER = "phantom.json"
-TRUTH = "phantom_truth.csv"
-SUBJECT = re.compile(r"(Mass|Calc)-(Training|Test)_P_\d{5}_(LEFT|RIGHT)_(CC|MLO)(_\d+)?")
-TABLES = {
-    (Part.TRAIN, "mass"): "mass_case_description_train_set.csv",
-    (Part.TEST, "mass"): "mass_case_description_test_set.csv",
-    (Part.TRAIN, "calcification"): "calc_case_description_train_set.csv",
-    (Part.TEST, "calcification"): "calc_case_description_test_set.csv",
-}
+SUBJECT = r"(Mass|Calc)-(Training|Test)_P_\d{5}_(LEFT|RIGHT)_(CC|MLO)(_\d+)?"
+TABLES = case_tables("")
+
+
+def draw(number: int, settings: Settings) -> Patient:
+    """Draw a patient with a lesion, as CBIS-DDSM has no others."""
+    return draw_patient(
+        number,
+        seed=settings.seed,
+        difficulty=settings.difficulty,
+        contrast=settings.contrast,
+        calcifications=settings.calcifications,
+    )
+
+
+def _write(patient: Patient, part: Part, folder: Path, settings: Settings) -> list[Entry]:
+    return write_patient(patient, part, folder, settings, ARCHIVE)
+
+
+CBIS_DDSM = Layout(
+    name="cbis_ddsm",
+    draw=draw,
+    write=_write,
+    tables=TABLES,
+    truth=TRUTH_HEADER,
+    ours=re.compile(rf"{SUBJECT}|{'|'.join(TABLES)}"),
+    best=ideal_auc,
+    parts=True,
+    most_patients=99_999,
+    film=True,
+    quirks=OF_FILES | OF_TAGS | OF_CBIS,
+)
 
 
 def write_cbis_ddsm(
@@ -48,7 +60,7 @@ def write_cbis_ddsm(
     calcifications: float = 0.0,
     wear: float = 0.0,
     workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Write a data set of synthetic mammograms, laid out like CBIS-DDSM.
 
@@ -94,100 +106,4 @@ def write_cbis_ddsm(
         calcifications=calcifications,
         wear=wear,
     )
-    _refuse(settings, workers)
-    _make_room(folder)
-    people = [
-        draw_patient(n, seed=seed, difficulty=difficulty, contrast=contrast, calcifications=calcifications)
-        for n in range(1, patients + 1)
-    ]
-    parts = official_parts(people, seed)
-    write_text(folder / MARKER, json.dumps(_marker(settings), indent=2) + "\n")
-    written: list[tuple[Part, Rows]] = []
-    draw = partial(_write_patient, folder=folder, settings=settings)
-    for done, (part, found) in enumerate(_each(draw, people, parts, workers), start=1):
-        written += [(part, row) for row in found]
-        if progress is not None:
-            progress(done, patients)
-    for (part, kind), name in TABLES.items():
-        cases = [row.case for other, row in written if (other, row.kind) == (part, kind)]
-        header = MASS_HEADER if kind == "mass" else CALC_HEADER
-        if cases:  # the archive has no empty table
-            write_text(folder / name, table(header, cases, line_end="\r\n"))
-    truth = folder / TRUTH
-    write_text(truth, table(TRUTH_HEADER, [row.truth for _, row in written], line_end="\n"))
-    return truth
-
-
-def _refuse(settings: Settings, workers: int) -> None:
-    if not 2 <= settings.patients <= 99_999:
-        raise RecipeError(f"patients {settings.patients} is not from 2 to 99999. Choose a number in between")
-    if settings.seed < 0:
-        raise RecipeError(f"seed {settings.seed} is below 0. Choose a whole number from 0")
-    for name in ("difficulty", "calcifications", "wear"):
-        value = getattr(settings, name)
-        if not 0 <= value <= 1:
-            raise RecipeError(f"{name} {value} is not from 0 to 1. Choose a number in between")
-    if not 0 < settings.contrast <= 3:
-        raise RecipeError(f"contrast {settings.contrast} is not above 0 and up to 3. 1 is gland in the place of fat")
-    if workers < 1:
-        raise RecipeError(f"workers {workers} is below 1. One process is the least")
-    refuse_size(settings.rows)
-
-
-def _make_room(folder: Path) -> None:
-    """Take away an earlier phantom; refuse to touch anything else."""
-    if folder.exists() and not folder.is_dir():
-        raise RecipeError(f"{folder.name}: is a file. Name a folder for the phantom")
-    there = sorted(folder.iterdir()) if folder.is_dir() else []
-    ours = {MARKER, TRUTH, *TABLES.values()}
-    strange = [path.name for path in there if path.name not in ours and not SUBJECT.fullmatch(path.name)]
-    if there and (strange or not (folder / MARKER).is_file()):
-        found = (strange or [path.name for path in there])[0]
-        raise RecipeError(f"{folder.name}: holds {found!r}, so it is not just a phantom. Choose an empty folder")
-    try:
-        for path in sorted(there, key=lambda path: (path.name != TRUTH, path.name == MARKER)):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-    except OSError as error:
-        raise StorageError(
-            f"{folder.name}: the phantom in it could not be removed, {error.strerror}. Choose another folder"
-        ) from error
-
-
-def _marker(settings: Settings) -> dict[str, Any]:
-    return {
-        "phantom": "cbis_ddsm",
-        "note": "synthetic mammograms; no patient behind them",
-        **asdict(settings),
-        "ideal_auc": round(ideal_auc(settings.difficulty), 4),
-    }
-
-
-def official_parts(people: list[Patient], seed: int) -> list[Part]:
-    """A fifth of the patients with a malignant mass, and a fifth of the others, are the test set."""
-    random = np.random.default_rng([seed, 0])
-    order = sorted(random.permutation(len(people)).tolist(), key=lambda n: people[n].malignant)
-    step = round(1 / TEST_SHARE)
-    test = set(order[step // 2 :: step]) or {order[0]}
-    return [Part.TEST if n in test else Part.TRAIN for n in range(len(people))]
-
-
-def _each(
-    draw: Callable[[Patient, Part], list[Rows]], people: list[Patient], parts: list[Part], workers: int
-) -> Iterator[tuple[Part, list[Rows]]]:
-    """Draw all patients, in order, here or in other processes."""
-    if workers == 1:
-        yield from zip(parts, starmap(draw, zip(people, parts, strict=True)), strict=True)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from zip(parts, pool.map(draw, people, parts), strict=True)
-
-
-def _write_patient(patient: Patient, part: Part, *, folder: Path, settings: Settings) -> list[Rows]:
-    return [
-        write_view(patient.patient_id, finding=finding, view=view, part=part, folder=folder, settings=settings)
-        for finding in patient.findings
-        for view in VIEWS
-    ]
+    return write_layout(CBIS_DDSM, folder, settings=settings, workers=workers, progress=progress)

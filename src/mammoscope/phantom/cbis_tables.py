@@ -2,11 +2,12 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from mammoscope.phantom.exam import Finding
 from mammoscope.phantom.mass import Mass
-from mammoscope.vocabulary import Density, Laterality, Pathology, View
+from mammoscope.vocabulary import Density, Laterality, Part, Pathology, View
 
 PATHS = ("image file path", "cropped image file path", "ROI mask file path")
 SHARED = ("left or right breast", "image view", "abnormality id", "abnormality type")
@@ -18,6 +19,12 @@ CALC_HEADER = (
     *("patient_id", "breast density", *SHARED, "calc type", "calc distribution", "assessment", "pathology", "subtlety"),
     *PATHS,
 )
+CASES = {
+    (Part.TRAIN, "mass"): "mass_case_description_train_set.csv",
+    (Part.TEST, "mass"): "mass_case_description_test_set.csv",
+    (Part.TRAIN, "calcification"): "calc_case_description_train_set.csv",
+    (Part.TEST, "calcification"): "calc_case_description_test_set.csv",
+}
 TRUTH_HEADER = (
     *("patient_id", "part", "laterality", "view", "lesion_id", "x_px", "y_px", "depth_mm", "diameter_mm"),
     *(
@@ -66,6 +73,21 @@ def case(patient_id: str, *, finding: Finding, view: View, image: str, crop: str
 def kind_of(finding: Finding) -> str:
     """The abnormality type."""
     return "mass" if isinstance(finding.lesion, Mass) else "calcification"
+
+
+def case_table(rows: Sequence[dict[str, str]], *, header: tuple[str, ...]) -> str:
+    """The text of a case table."""
+    return table(header, rows, line_end="\r\n")
+
+
+def case_tables(folder: str) -> dict[str, Callable[[Sequence[dict[str, str]]], str]]:
+    """How the four case tables are made, by path.
+
+    Args:
+        folder: They lie in, with a slash at its end; empty for the root.
+    """
+    headers = {"mass": MASS_HEADER, "calcification": CALC_HEADER}
+    return {folder + name: partial(case_table, header=headers[kind]) for (_, kind), name in CASES.items()}
 
 
 def table(header: Iterable[str], rows: Iterable[dict[str, str]], *, line_end: str) -> str:

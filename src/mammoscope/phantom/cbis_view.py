@@ -1,20 +1,25 @@
-"""One view of one lesion in CBIS-DDSM's layout: three DICOM files, a table row and the truth."""
+"""One view of one lesion in CBIS-DDSM's layout: three pictures, a table row and the truth."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, UInt16
+from jaxtyping import Bool, UInt8, UInt16
 
-from mammoscope.phantom.cbis_tables import SIDES, TRUTH_HEADER, case, kind_of
+from mammoscope.phantom.cbis_tables import CASES, SIDES, TRUTH_HEADER, case, kind_of
 from mammoscope.phantom.dicom import Capture, uid, write_capture
-from mammoscope.phantom.exam import Finding, lesion_places
+from mammoscope.phantom.exam import VIEWS, Finding, Patient, lesion_places
+from mammoscope.phantom.layout import Entry
 from mammoscope.phantom.mass import Mass
 from mammoscope.phantom.picture import Picture, take
+from mammoscope.phantom.quirks import Cells
+from mammoscope.phantom.settings import Settings
 from mammoscope.vocabulary import Part, View
 
 FULL_SERIES, CROP_SERIES, MASK_SERIES = "full mammogram images", "cropped images", "ROI mask images"
+Pixels = UInt16[np.ndarray, "rows cols"] | UInt8[np.ndarray, "rows cols"]
 CROP_MARGIN = 0.15  # around the box of the lesion, as a share of its longer side
 
 
@@ -31,29 +36,7 @@ QUIRK_FREQUENCIES = {Quirk.NONE: 0.70, Quirk.SWAPPED: 0.12, Quirk.TWO_SERIES: 0.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What decides the bytes of a phantom."""
-
-    patients: int
-    seed: int
-    rows: int
-    difficulty: float
-    contrast: float
-    calcifications: float
-    wear: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
-    """What one view of one lesion adds to the tables."""
-
-    kind: str
-    case: dict[str, str]
-    truth: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
+class Place:
     """A file in the archive: its folders, its name on disk, and the name the table gives it."""
 
     subject: str
@@ -63,19 +46,55 @@ class _Place:
 
     @property
     def on_disk(self) -> str:
+        """In the archive."""
         return f"{self.subject}/{self.study_uid}/{self.series_uid}/1-{self.number}.dcm"
 
     @property
     def listed(self) -> str:
+        """In the tables."""
         return f"{self.subject}/{self.study_uid}/{self.series_uid}/{self.number - 1:06d}.dcm"
 
 
-def write_view(patient_id: str, *, finding: Finding, view: View, part: Part, folder: Path, settings: Settings) -> Rows:
-    """Draw one view of a breast with a lesion, write its three files and return its rows.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """How one edition of the data set keeps a picture.
+
+    Attributes:
+        path: Of a place, relative to the folder.
+        write: Writes pixels to a path.
+        about: What the edition's table of files says of it: name of that table, and the row; None without one.
+        tables: Folder of the case tables, with a slash at its end.
+    """
+
+    path: Callable[[Place], str]
+    write: Callable[[Pixels, Path, Capture], None]
+    about: Callable[[Pixels, Place, Capture], tuple[str, Cells]] | None = None
+    tables: str = ""
+
+
+def _write_capture(pixels: Pixels, path: Path, capture: Capture) -> None:
+    write_capture(pixels, path, capture=capture)
+
+
+ARCHIVE = Edition(path=lambda place: place.on_disk, write=_write_capture)
+
+
+def write_patient(patient: Patient, part: Part, folder: Path, settings: Settings, edition: Edition) -> list[Entry]:
+    """Draw the views of a patient's lesions and write their files.
 
     Raises:
         StorageError: The file system refused.
     """
+    return [
+        _write_view(patient.patient_id, finding, view, part, folder, settings, edition)
+        for finding in patient.findings
+        for view in VIEWS
+    ]
+
+
+def _write_view(
+    patient_id: str, finding: Finding, view: View, part: Part, folder: Path, settings: Settings, edition: Edition
+) -> Entry:
     breast = finding.breast
     picture = take(breast, view=view, rows=settings.rows, wear=settings.wear)
     random = breast.random(view, 4)
@@ -83,40 +102,44 @@ def write_view(patient_id: str, *, finding: Finding, view: View, part: Part, fol
     kind = "Mass" if isinstance(finding.lesion, Mass) else "Calc"
     side = "Test" if part is Part.TEST else "Training"
     subject = f"{kind}-{side}_{patient_id}_{SIDES[breast.laterality]}_{view}"
-    image, crop, mask = _places(subject, quirk, settings, crop_first=isinstance(finding.lesion, Mass))
-    _write_files(picture, folder=folder, places=(image, crop, mask), quirk=quirk, finding=finding, view=view)
+    places = _places(subject, quirk, settings, crop_first=isinstance(finding.lesion, Mass))
+    image, crop, mask = places
+    rows = _write_files(picture, folder, places, quirk=quirk, finding=finding, view=view, edition=edition)
     listed = (mask, crop) if quirk is Quirk.SWAPPED else (crop, mask)
     row = case(patient_id, finding=finding, view=view, image=image.listed, crop=listed[0].listed, mask=listed[1].listed)
-    files = (image.on_disk, mask.on_disk, crop.on_disk)
-    return Rows(kind=kind_of(finding), case=row, truth=_truth(patient_id, finding, view, part, picture, quirk, files))
+    files = (edition.path(image), edition.path(mask), edition.path(crop))
+    truth = _truth(patient_id, finding, view, part, picture, quirk, files)
+    return Entry(rows=((edition.tables + CASES[part, kind_of(finding)], row), *rows), truth=truth)
 
 
-def _places(subject: str, quirk: Quirk, settings: Settings, *, crop_first: bool) -> tuple[_Place, _Place, _Place]:
+def _places(subject: str, quirk: Quirk, settings: Settings, *, crop_first: bool) -> tuple[Place, Place, Place]:
     """Where the full picture, the crop and the mask lie."""
     key = ("mammoscope phantom", settings, subject)
-    image = _Place(subject=subject, study_uid=uid(*key, "study"), series_uid=uid(*key, "series"), number=1)
+    image = Place(subject=subject, study_uid=uid(*key, "study"), series_uid=uid(*key, "series"), number=1)
     study, series, other = (uid(*key, 1, word) for word in ("study", "series", "other series"))
     numbers = (1, 2) if crop_first is not (quirk is Quirk.SWAPPED) else (2, 1)
     numbers = (1, 1) if quirk is Quirk.TWO_SERIES else numbers
     mask_series = other if quirk is Quirk.TWO_SERIES else series
-    crop = _Place(subject=f"{subject}_1", study_uid=study, series_uid=series, number=numbers[0])
-    mask = _Place(subject=f"{subject}_1", study_uid=study, series_uid=mask_series, number=numbers[1])
+    crop = Place(subject=f"{subject}_1", study_uid=study, series_uid=series, number=numbers[0])
+    mask = Place(subject=f"{subject}_1", study_uid=study, series_uid=mask_series, number=numbers[1])
     return image, crop, mask
 
 
 def _write_files(
     picture: Picture,
-    *,
     folder: Path,
-    places: tuple[_Place, _Place, _Place],
+    places: tuple[Place, Place, Place],
+    *,
     quirk: Quirk,
     finding: Finding,
     view: View,
-) -> None:
+    edition: Edition,
+) -> list[tuple[str, Cells]]:
     mask = _mask(picture)
     contents = (picture.pixels, _crop(picture.pixels, mask), mask.astype(np.uint8) * np.uint8(255))
     exchanged = quirk in {Quirk.SWAPPED, Quirk.MISDESCRIBED}
     words = (FULL_SERIES, *((MASK_SERIES, CROP_SERIES) if exchanged else (CROP_SERIES, MASK_SERIES)))
+    rows = []
     for pixels, place, word in zip(contents, places, words, strict=True):
         capture = Capture(
             subject=place.subject,
@@ -127,7 +150,10 @@ def _write_files(
             laterality=finding.breast.laterality,
             view=view,
         )
-        write_capture(pixels, folder / place.on_disk, capture=capture)
+        edition.write(pixels, folder / edition.path(place), capture)
+        if edition.about is not None:
+            rows.append(edition.about(pixels, place, capture))
+    return rows
 
 
 def _mask(picture: Picture) -> Bool[np.ndarray, "rows cols"]:
