@@ -164,4 +164,6 @@ def _scored(rows: pl.DataFrame, *, folds: int, seed: int) -> tuple[pl.DataFrame,
 def _circular(rows: pl.DataFrame) -> str | None:
     """A label that a reader gave cannot be used to judge a reader."""
     read = rows.filter(pl.col("label_origin").cast(pl.String) == LabelOrigin.READER.value).height
-    return f"{read} of {rows.height} labels are a reader's own judgement, not a biopsy: circular" if read else None
+    return (
+        f"{read} of {rows.height} labels are a reader's own judgement, not a biopsy: circular there" if read else None
+    )

@@ -53,6 +53,7 @@ def write_description(index: Index, *, out: Path, headers: int = HEADERS, seed: 
         captions={key: drawing.alt for key, drawing in drawn.items()},
         folder=folder.name,
         reader_rows=[_reader_row(row) for row in facts["assessment_auc"]],
+        left_out=_by_reason(facts["metadata_auc"]["dropped"]),
         shapes=sizes["shapes"][:SHAPES],
         spacings=sizes["spacing"][:SHAPES],
         sheet=contact_sheet(index, images, count=SHEET, seed=seed),
@@ -102,6 +103,13 @@ def _metadata_words(auc: dict[str, Any]) -> str:
     if auc["low"] is None or auc["low"] <= 0.5:
         return f"Age, view, machine and the like tell nothing certain without a pixel (AUC {found})."
     return f"Age, view, machine and the like reach an AUC of {found} without a pixel: an image model has to beat that."
+
+
+def _by_reason(dropped: dict[str, str]) -> dict[str, list[str]]:
+    reasons: dict[str, list[str]] = {}
+    for column, why in dropped.items():
+        reasons.setdefault(why.replace("train image", "image"), []).append(column)
+    return reasons
 
 
 def _reader_row(row: dict[str, Any]) -> dict[str, Any]:

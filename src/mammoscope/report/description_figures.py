@@ -30,6 +30,7 @@ UNIT_WORDS = {
     "share": "longer side of the lesion's box, % of the picture's",
     "px": "longer side of the lesion's box, pixels",
 }
+PLURALS = {"mass": "masses", "asymmetry": "asymmetries", "other": "other lesions"}
 SCALE = {"share": 100.0}
 
 
@@ -242,7 +243,7 @@ def reader_words(row: Facts) -> str:
         >>> reader_words({"part": "test", "kind": "all", "unit": "lesion"})
         'assessment, all lesions, published test part'
     """
-    what = f"{row['kind']} {row['unit']}s" if row["kind"] == "all" else f"{row['kind']}s"
+    what = f"all {row['unit']}s" if row["kind"] == "all" else PLURALS.get(row["kind"], f"{row['kind']}s")
     return f"assessment, {what}" + ("" if row["part"] == "all" else f", published {row['part']} part")
 
 
