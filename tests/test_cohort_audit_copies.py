@@ -107,6 +107,29 @@ def dicom(path: Path, **header: object) -> None:
     file.save_as(path, enforce_file_format=True)
 
 
+@pytest.mark.parametrize(
+    ("path", "checks"),
+    [
+        ("a/LEFT_CC/1.png", ["laterality-in-name"]),
+        ("a/x_L_MLO.png", ["laterality-in-name", "view-in-name"]),
+        ("RCC.png", []),
+        ("right-cc.png", []),
+        ("left/right.png", []),
+        ("LEFT/a/b.png", []),
+        ("Mass-Training_P_1_LEFT_CC/1-1.dcm", ["laterality-in-name"]),
+        ("L2/cclm.png", []),
+        ("l_mlop.png", []),
+        ("img_LMLO", ["laterality-in-name", "view-in-name"]),
+    ],
+)
+def test_names_are_read_by_whole_words(path: str, checks: list[str]) -> None:
+    one = replace(ONE, path=path, laterality=Laterality.RIGHT, view=View.CC)
+
+    found = audit(index_of([one], roots={"own": Path()}), files=False)
+
+    assert [check for check in found.table["check"] if check.endswith("-in-name")] == checks
+
+
 def seen(index: Index) -> Findings:
     return audit(index, pixels=read_pixels(index, workers=1))
 
@@ -216,7 +239,7 @@ def test_the_width_asked_for_decides_whether_patients_are_too_few(tmp_path: Path
 
 
 CBIS = {
-    "counts": "3568 lesions in 3103 image rows (an image once for each kind of lesion), 3032 distinct images, 1566 patie",
+    "counts": "3568 lesions in 3103 image rows (an image once for each kind of lesion), 3032 distinct images, 1566",
     "mixed-labels": "33 images have malignant and other findings. Such an image is malignant here; a rule that keeps "
     "its first row, in the order of the tables, calls 25 of them not malignant",
     "lesion-numbers": "92 images have no lesion number 1 of their kind",

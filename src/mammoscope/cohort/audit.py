@@ -105,7 +105,8 @@ def auc_half_width(auc: float, *, positives: int, negatives: int) -> float:
 def _not_said_before(later: Iterable[Finding], found: Sequence[Finding]) -> list[Finding]:
     """Findings on pixels, without files that are known to be useless and copies that are known to the byte."""
     copies = {(one.source, one.image_id) for one in found if one.check.startswith("same-bytes")}
-    useless = {(one.source, one.image_id) for one in found if one.severity is Severity.ERROR} - copies
+    errors = (one for one in found if one.severity is Severity.ERROR and not one.check.startswith("same-bytes"))
+    useless = {(one.source, one.image_id) for one in errors}
     none_there = {one.source for one in found if one.check == "missing-file" and one.image_id is None}
     return [
         one

@@ -56,10 +56,14 @@ def image_files(index: Index, images: pl.DataFrame, *, reader: Reader | None, du
             yield from (
                 _error(row, "missing-file", "is not there. Download it, or leave the image out") for row in absent
             )
+        whole = []
         for row in there:
-            yield from _one_file(row, root / row["path"], sizes[row["path"]], reader)
+            found = [*_one_file(row, root / row["path"], sizes[row["path"]], reader)]
+            yield from found
+            if all(one.severity is not Severity.ERROR for one in found):
+                whole.append(row)
         if duplicates:
-            yield from twin_findings(there, root=root, sizes=sizes)
+            yield from twin_findings(whole, root=root, sizes=sizes)
 
 
 def lesion_files(index: Index) -> Iterator[Finding]:

@@ -5,15 +5,17 @@ from collections.abc import Iterator
 import polars as pl
 
 from mammoscope.cohort.findings import Finding, Severity
-from mammoscope.vocabulary import Laterality
 
-WORD = r"(?i)(?:^|[^a-z])(left|right|cc|mlo)(?:[^a-z]|$)"
-"""Whole words in the name of a file or of its folder."""
+WORD = r"(?i:(?:^|[^a-z]){word}(?:[^a-z/][^/]*)?(?:/[^/]*)?$)"
+"""A whole word in the name of the file or of its folder."""
 
-LETTER = r"(?:^|[^A-Za-z0-9])([LR])(?:CC|MLO)?(?:[^A-Za-z0-9]|$)"
-"""A single capital, or LCC, RMLO and the like, in the name of the file."""
+LETTERS = r"(?:^|[^A-Za-z0-9])(?:{letters})(?:[^A-Za-z0-9/][^/]*)?$"
+"""Capitals on their own in the name of the file: L, or LCC, RMLO and the like."""
 
-JOINED = r"(?:^|[^A-Za-z0-9])[LR](CC|MLO)(?:[^A-Za-z0-9]|$)"
+NAMES = {
+    "laterality": {"L": ("left", "L|LCC|LMLO"), "R": ("right", "R|RCC|RMLO")},
+    "view": {"CC": ("cc", "LCC|RCC"), "MLO": ("mlo", "LMLO|RMLO")},
+}
 
 
 def name_findings(images: pl.DataFrame) -> Iterator[Finding]:
@@ -32,7 +34,7 @@ def name_findings(images: pl.DataFrame) -> Iterator[Finding]:
         "image_id",
         "path",
         pl.col("laterality", "view").cast(pl.String),
-        *_said(),
+        *(_said(values).alias(f"_{column}") for column, values in NAMES.items()),
     )
     for column in ("laterality", "view"):
         name = pl.col(f"_{column}")
@@ -49,29 +51,10 @@ def name_findings(images: pl.DataFrame) -> Iterator[Finding]:
             )
 
 
-def _said() -> list[pl.Expr]:
-    """`_laterality` and `_view` as the names say them; empty where they say nothing or two things."""
-    end = pl.col("path").str.extract(r"([^/]*/)?([^/]*)$", 0)
-    file = pl.col("path").str.extract(r"([^/]*)$", 1)
-    words = (
-        end.str.replace_all(r"[^A-Za-z]+", "  ")
-        .str.extract_all(WORD)
-        .list.eval(pl.element().str.to_uppercase().str.extract(r"([A-Z]+)", 1))
+def _said(values: dict[str, tuple[str, str]]) -> pl.Expr:
+    """The one value that a path says; empty where it says none or both."""
+    (one, in_one), (other, in_other) = (
+        (value, pl.col("path").str.contains(f"{WORD.format(word=word)}|{LETTERS.format(letters=letters)}"))
+        for value, (word, letters) in values.items()
     )
-    letters = file.str.extract_all(LETTER).list.eval(pl.element().str.extract(r"([LR])", 1))
-    joined = file.str.extract_all(JOINED).list.eval(pl.element().str.extract(r"(CC|MLO)", 1))
-    sides = pl.concat_list(
-        words.list.eval(
-            pl.element()
-            .filter(pl.element().is_in(["LEFT", "RIGHT"]))
-            .replace({"LEFT": Laterality.LEFT.value, "RIGHT": Laterality.RIGHT.value})
-        ),
-        letters,
-    )
-    views = pl.concat_list(words.list.eval(pl.element().filter(pl.element().is_in(["CC", "MLO"]))), joined)
-    return [_the_one(sides).alias("_laterality"), _the_one(views).alias("_view")]
-
-
-def _the_one(values: pl.Expr) -> pl.Expr:
-    one = values.list.unique()
-    return pl.when(one.list.len() == 1).then(one.list.first())
+    return pl.when(in_one & ~in_other).then(pl.lit(one)).when(in_other & ~in_one).then(pl.lit(other))
