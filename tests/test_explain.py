@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from mammoscope.errors import BundleError, RecipeError
+from mammoscope.errors import BundleError, RecipeError, SourceError
 from mammoscope.explain import GROUPS, clearest, explain_predictions, grad_cam, side_by_side
 from mammoscope.images import Preprocess
 from mammoscope.models import Bundle, Classifier, Manifest, SimpleCnn, TimmModel, build
@@ -156,3 +156,15 @@ def test_without_a_threshold_nothing_is_drawn(tmp_path: Path) -> None:
 
     with pytest.raises(RecipeError, match="no operating threshold yet. Run mammoscope evaluate first"):
         explain_predictions(table, bundle=bundle, index=index, folder=tmp_path / "e")
+
+
+def test_a_data_set_that_has_moved_is_said_and_the_earlier_maps_stay(tmp_path: Path) -> None:
+    table, made, index = planted(tmp_path / "data", threshold=0.5)
+    explain_predictions(table, bundle=made, index=index, folder=tmp_path / "run" / "explanations")
+    before = (tmp_path / "run" / "explanations.json").read_text()
+    (tmp_path / "data").rename(tmp_path / "elsewhere")
+
+    with pytest.raises(SourceError, match="none of 4 pictures is there. If the data set has moved"):
+        explain_predictions(table, bundle=made, index=index, folder=tmp_path / "run" / "explanations")
+
+    assert (tmp_path / "run" / "explanations.json").read_text() == before

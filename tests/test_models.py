@@ -175,3 +175,14 @@ def test_a_folder_without_mammograms_is_said(tmp_path: Path) -> None:
 
     with pytest.raises(SourceError, match="in: no file in it ends in"):
         predict_files(bundle(), [tmp_path / "in"])
+
+
+def test_dicom_without_a_suffix_is_found_in_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "1.2.840.4711").write_bytes(b"\0" * 128 + b"DICM")
+    (tmp_path / "in" / "notes").write_text("no picture")
+
+    rows = predict_files(bundle(), [tmp_path / "in"])
+
+    assert [row["file"] for row in rows] == ["1.2.840.4711"]
+    assert rows[0]["code"] is not None

@@ -33,6 +33,11 @@ def test_a_row_is_read_exactly_and_empty_cells_are_unknown(tmp_path: Path) -> No
     assert record.path == "train_images/10006/462822612.dcm"
 
 
+def test_an_image_that_is_listed_twice_is_refused_with_both_lines(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"train.csv:3: image_id '462822612' stands in line 2, too. Keep one"):
+        list(RSNA.read(folder(tmp_path, ROW, ROW)))
+
+
 def test_a_proven_cancer_of_an_edition_written_by_pandas(tmp_path: Path) -> None:
     (record,) = RSNA.read(folder(tmp_path, "1,7,8,R,MLO,71.0,1,1,1,0.0,1,C,49,True\n"))
 

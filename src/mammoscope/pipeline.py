@@ -98,6 +98,8 @@ def checked(
     if run is not None:
         from mammoscope.training import read_recipe
 
+        if not (run / "split.json").is_file():
+            raise SourceError(f"{run.name}: is not a run folder with a split. Make it with: mammoscope split")
         images, _ = candidates(read_recipe(run / "recipe.json"), index)
         made = read_split(run / "split.json", images=images)
     seen = read_pixels(index, workers=workers, progress=progress) if pixels else None
@@ -137,13 +139,15 @@ def divide(recipe: "Recipe", index: Index, *, run: Path) -> pl.DataFrame:
 
 def _claim(run: Path, recipe: "Recipe") -> None:
     """Make the run folder this recipe's, or refuse."""
-    file, text = run / "recipe.json", recipe.model_dump_json(indent=2)
-    if file.is_file() and file.read_text(encoding="utf-8") != text:
+    from mammoscope.training import read_recipe
+
+    file = run / "recipe.json"
+    if file.is_file() and read_recipe(file) != recipe:
         raise RecipeError(
             f"{run.name}: is the run of another recipe, or of another version of {recipe.name}. "
             "Choose another --out, or delete this folder"
         )
-    write_text(file, text)
+    write_text(file, recipe.model_dump_json(indent=2))
 
 
 def make_ready(
@@ -416,11 +420,16 @@ def _manifest(recipe: "Recipe", *, run: Path) -> Any:
         precision=recipe.training.precision,
         recipe=recipe.model_dump(mode="json"),
         data={
-            "source": recipe.source,
+            "sources": _sources(run),
             "split": read_json(run, "split.json", made_by="mammoscope split")["fingerprint"],
         },
         code={"mammoscope": __version__, "commit": _commit(), "torch": version("torch"), "timm": version("timm")},
     )
+
+
+def _sources(run: Path) -> list[str]:
+    """The data sets that a run was made of, as its cohort says."""
+    return sorted(read_table(run, "cohort.parquet", made_by="mammoscope split")["source"].unique())
 
 
 def _complete_bundle(run: Path, facts: dict[str, Any]) -> None:

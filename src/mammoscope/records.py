@@ -5,6 +5,7 @@ without a lesion; an image with two findings has two records that agree in all b
 the lesion. `None` means that the data set does not say. It is never a negative.
 """
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -169,8 +170,10 @@ def write_index(index: Index, path: Path) -> None:
     validated(index)
     metadata = {"mammoscope_schema": SCHEMA_VERSION}
     metadata |= {f"mammoscope_root:{name}": str(root.resolve()) for name, root in index.roots.items()}
+    buffer = io.BytesIO()  # written by us, so that a full disk is an error we know
+    index.table.write_parquet(buffer, metadata=metadata)
     with whole_file(path) as temporary:
-        index.table.write_parquet(temporary, metadata=metadata)
+        temporary.write_bytes(buffer.getvalue())
 
 
 def read_index(path: Path, *, roots: dict[str, Path] | None = None) -> Index:

@@ -1,5 +1,6 @@
 """The command line: verbs in the order of the data, one file each."""
 
+import errno
 import logging
 import sys
 from typing import Annotated
@@ -74,6 +75,10 @@ def main() -> None:
     except MammoscopeError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sys.exit("error: standard output is full. Send it elsewhere")
 
 
 __all__ = ["app", "main"]

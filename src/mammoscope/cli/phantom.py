@@ -12,7 +12,8 @@ def phantom(
     layout: Annotated[
         str,
         typer.Argument(
-            help="cbis_ddsm, cbis_ddsm_jpeg: the data set whose source will read the folder", metavar="LAYOUT"
+            help="cbis_ddsm, cbis_ddsm_jpeg, rsna, vindr or mini_mias: whose source will read the folder",
+            metavar="LAYOUT",
         ),
     ],
     *,

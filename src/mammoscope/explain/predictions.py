@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import polars as pl
 
-from mammoscope.errors import BundleError, ImageError, RecipeError, StorageError
+from mammoscope.errors import BundleError, ImageError, RecipeError, SourceError, StorageError
 from mammoscope.explain.grad_cam import grad_cam
 from mammoscope.explain.picture import side_by_side
 from mammoscope.images import Mammogram, read_mammogram
@@ -35,10 +35,11 @@ def explain_predictions(
         each: Pictures in each group of `GROUPS`.
 
     Returns:
-        One row a picture: image_id, label, score, group, file, method, layer, note.
+        One row a picture: image_id, label, score, group, file, method, layer, note, code.
 
     Raises:
         RecipeError: The bundle has no threshold.
+        SourceError: Not one of the pictures is there.
         StorageError: A picture cannot be written.
     """
     threshold = bundle.manifest.threshold
@@ -49,6 +50,8 @@ def explain_predictions(
         _explained(row, number, bundle=bundle, index=index, folder=folder)
         for number, row in enumerate(chosen.iter_rows(named=True), start=1)
     ]
+    if all(row["code"] == "missing" for row in rows):
+        raise SourceError(f"none of {len(rows)} pictures is there. If the data set has moved, name it with --root")
     write_text(folder.parent / "explanations.json", json.dumps(rows, indent=2))
     return rows
 
@@ -80,7 +83,7 @@ def clearest(predictions: pl.DataFrame, *, threshold: float, each: int) -> pl.Da
 
 def _explained(row: dict[str, Any], number: int, *, bundle: Bundle, index: Index, folder: Path) -> dict[str, Any]:
     about = {key: row[key] for key in ("image_id", "label", "score", "group")}
-    about |= {"method": "Grad-CAM", "layer": "last feature map", "file": None, "note": ""}
+    about |= {"method": "Grad-CAM", "layer": "last feature map", "file": None, "note": "", "code": None}
     records = index.table.filter((pl.col("source") == row["source"]) & (pl.col("image_id") == row["image_id"]))
     try:
         mammogram = read_mammogram(
@@ -90,7 +93,7 @@ def _explained(row: dict[str, Any], number: int, *, bundle: Bundle, index: Index
             view=View(row["view"]) if row["view"] else None,
         )
     except ImageError as error:
-        return about | {"note": f"could not be read again: {error}"}
+        return about | {"note": f"could not be read again: {error}", "code": error.code}
     heat, notes = _heat(mammogram, bundle=bundle)
     located = [
         mammogram.geometry.to_final(outline)

@@ -17,7 +17,7 @@ def predict_files(bundle: Bundle, files: Iterable[Path]) -> list[dict[str, Any]]
 
     Args:
         bundle: The model.
-        files: Files of any name; in folders, those that end in one of `SUFFIXES`.
+        files: Files of any name; in folders, those that end in one of `SUFFIXES`, and DICOM without a suffix.
 
     Returns:
         One row a file: `file` (its name; in a folder, its path from there), `score`, `call` (positive, negative,
@@ -35,12 +35,20 @@ def _found(files: Iterable[Path]) -> Iterator[tuple[Path, str]]:
         if not file.is_dir():
             yield file, file.name
             continue
-        inside = sorted(path for path in file.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        inside = sorted(path for path in file.rglob("*") if path.is_file() and _named_as_a_picture(path))
         if not inside:
             raise SourceError(
                 f"{file.name}: no file in it ends in {', '.join(sorted(SUFFIXES))}. Name the files one by one"
             )
         yield from ((path, path.relative_to(file).as_posix()) for path in inside)
+
+
+def _named_as_a_picture(path: Path) -> bool:
+    """By its suffix, or a DICOM file (PS3.10 section 7.1) that has none, as archives write them."""
+    if path.suffix and not path.suffix[1:].isdigit():
+        return path.suffix.lower() in SUFFIXES
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 def _row(bundle: Bundle, file: Path, *, name: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from mammoscope.errors import SourceError, nearest
 from mammoscope.records import Record
-from mammoscope.sources.table import Row, read_table
+from mammoscope.sources.table import Row, once, read_table
 from mammoscope.vocabulary import Density, LabelOrigin, Laterality, LesionKind, Part, Pathology, View
 
 TABLES = {
@@ -21,6 +21,7 @@ NEEDS = (
     *("patient id", "breast density", "left or right breast", "image view", "abnormality id", "abnormality type"),
     *("assessment", "pathology", "subtlety", FULL, CROP, MASK),
 )
+LESION = ("patient id", "left or right breast", "image view", "abnormality type", "abnormality id")
 DESCRIPTORS = ("mass shape", "mass margins", "calc type", "calc distribution")
 SIDES = {"LEFT": Laterality.LEFT, "RIGHT": Laterality.RIGHT}
 KINDS = {"mass": LesionKind.MASS, "calcification": LesionKind.CALCIFICATION}
@@ -83,7 +84,8 @@ def _rows(root: Path) -> Iterator[tuple[Row, Part]]:
         hint = next((text for name in TABLES if (text := nearest(name, there))), "")
         raise SourceError(f"{root.name}: holds none of {', '.join(TABLES)}{hint}. Put them beside the pictures")
     for path in found:
-        for row in read_table(path, needs=NEEDS, may=DESCRIPTORS, spell=lambda name: name.replace("_", " ")):
+        rows = read_table(path, needs=NEEDS, may=DESCRIPTORS, spell=lambda name: name.replace("_", " "))
+        for row in once(rows, columns=LESION):
             yield row, TABLES[path.name]
 
 

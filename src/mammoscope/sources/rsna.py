@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mammoscope.records import Record
 from mammoscope.sources.source import Source
-from mammoscope.sources.table import Row, read_table
+from mammoscope.sources.table import Row, once, read_table
 from mammoscope.vocabulary import Density, LabelOrigin, Laterality, View
 
 NEEDS = ("patient_id", "image_id", "laterality", "view", "cancer")
@@ -20,7 +20,7 @@ def _read(root: Path) -> Iterator[Record]:
     found = _files(root)
     commonest = Counter(suffix for suffixes in found.values() for suffix in suffixes)
     default = commonest.most_common(1)[0][0] if commonest else ".dcm"
-    for row in read_table(root / "train.csv", needs=NEEDS, may=MAY):
+    for row in once(read_table(root / "train.csv", needs=NEEDS, may=MAY), columns=("image_id",)):
         yield _record(row, found, default)
 
 

@@ -3,7 +3,7 @@
 import csv
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -101,6 +101,22 @@ class Row:
     def refusal(self, what: str) -> SourceError:
         """An error about this row, to raise."""
         return SourceError(f"{self.file}:{self.line}: {what}")
+
+
+def once(rows: Iterable[Row], *, columns: tuple[str, ...]) -> Iterator[Row]:
+    """Yield rows, and refuse the second that has the same values in some columns.
+
+    Raises:
+        SourceError: A row repeats an earlier one; the text names both lines.
+    """
+    lines: dict[tuple[str, ...], int] = {}
+    for row in rows:
+        key = tuple(row[column] for column in columns)
+        if key in lines:
+            named = ", ".join(f"{column} {value!r}" for column, value in zip(columns, key, strict=True))
+            raise row.refusal(f"{named} stands in line {lines[key]}, too. Keep one of the rows, or correct the cell")
+        lines[key] = row.line
+        yield row
 
 
 def read_table(
@@ -203,7 +219,8 @@ def _refuse_what_is_no_text(path: Path) -> None:
         raise SourceError(f"{path.name}: is a folder, not a table")
     if not path.is_file():
         there = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise SourceError(f"{path.name}: no such file in {path.parent.name}{nearest(path.name, there)}")
+        folder = path.resolve().parent.name
+        raise SourceError(f"{path.name}: no such file in folder {folder}{nearest(path.name, there)}")
     with path.open("rb") as file:
         start = file.read(4)
     for magic, what in NOT_TEXT.items():
