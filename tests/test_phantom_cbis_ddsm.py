@@ -11,8 +11,8 @@ from pydicom import dcmread
 
 from mammoscope.errors import RecipeError
 from mammoscope.phantom import ideal_auc, write_cbis_ddsm
-from mammoscope.phantom.writing import official_parts
 from mammoscope.phantom.exam import draw_patient
+from mammoscope.phantom.writing import official_parts
 from mammoscope.sources import SOURCES, build_index
 from mammoscope.vocabulary import Part
 

@@ -8,10 +8,13 @@ from mammoscope.phantom.cbis_ddsm import CBIS_DDSM
 from mammoscope.phantom.cbis_ddsm_jpeg import CBIS_DDSM_JPEG
 from mammoscope.phantom.layout import Layout
 from mammoscope.phantom.mass import CONTRAST
+from mammoscope.phantom.mini_mias import MINI_MIAS
+from mammoscope.phantom.rsna import RSNA
 from mammoscope.phantom.settings import DIFFICULTY, Settings
+from mammoscope.phantom.vindr import VINDR
 from mammoscope.phantom.writing import Progress, write_layout
 
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (CBIS_DDSM, CBIS_DDSM_JPEG)}
+LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (CBIS_DDSM, CBIS_DDSM_JPEG, RSNA, VINDR, MINI_MIAS)}
 """By the name of the source that reads each."""
 
 

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt16
-from scipy.special import expit
 
 from mammoscope.errors import RecipeError
 from mammoscope.phantom.artefacts import with_label, with_wear
+from mammoscope.phantom.developing import EDGE, FAT_PER_CM, Look, developed, thickness_cm
 from mammoscope.phantom.exam import Breast, lesion_places
 from mammoscope.phantom.lesion import lesion_shadow
 from mammoscope.phantom.mass import CONTRAST, DIAMETERS_MM, Mass
@@ -17,10 +16,7 @@ from mammoscope.phantom.shadow import Shadow
 from mammoscope.phantom.tissue import SHARES, Ground, glandular_share
 from mammoscope.vocabulary import Density, Laterality, View
 
-FAT_PER_CM = 0.46  # linear attenuation near 20 keV; Johns & Yaffe, Phys Med Biol 32:675 (1987)
 GLAND_MORE_PER_CM = 0.34  # gland less fat, ibid.
-FILM_SLOPE = 1.6  # of grey over attenuation, times 4: a film of average gradient near 3
-EDGE = 0.45  # the free edge of the compressed breast is as deep as this share of its thickness
 MUSCLE_DEPTH_MM = 16.0  # over which the pectoral muscle comes to its full thickness
 MUSCLE_MORE = 0.95  # attenuation of the muscle at its thickest, less the fat in its place
 SKIN_MM = 1.6
@@ -118,7 +114,7 @@ def checked_mass(*, diameter_mm: float, spiculation: float, contrast: float) -> 
     return Mass(diameter_mm=diameter_mm, spiculation=spiculation, contrast=contrast)
 
 
-def take(breast: Breast, *, view: View, rows: int, wear: float = 0.0) -> Picture:
+def take(breast: Breast, *, view: View, rows: int, wear: float = 0.0, look: Look = Look.FILM) -> Picture:
     """Take one view of a breast.
 
     Args:
@@ -126,6 +122,7 @@ def take(breast: Breast, *, view: View, rows: int, wear: float = 0.0) -> Picture
         view: CC or MLO.
         rows: Height of the picture.
         wear: Probability that the film is dusty and scratched and shows its edge.
+        look: What became of the exposure.
     """
     spacing_mm = FIELD_MM[0] / rows
     cols = round(FIELD_MM[1] / spacing_mm)
@@ -151,7 +148,14 @@ def take(breast: Breast, *, view: View, rows: int, wear: float = 0.0) -> Picture
         )
         gland = gland * (1 - 0.6 * shadow.room)
     absorbed = _absorbed(breast, ground, gland, shadow)
-    grey = _film(absorbed, inward, breast, breast.random(view, 3))
+    grey = developed(
+        absorbed,
+        inward,
+        middle_cm=breast.shape.thickness_cm,
+        spacing_mm=spacing_mm,
+        look=look,
+        random=breast.random(view, 3),
+    )
     mask = None if shadow is None else shadow.mask
     if breast.laterality is Laterality.RIGHT:
         grey = np.ascontiguousarray(grey[:, ::-1])
@@ -170,26 +174,10 @@ def _absorbed(
     """Line integral of the attenuation, in nepers: 0 beside the breast."""
     thick = breast.shape.thickness_cm
     depth = np.clip(ground.inward_mm / (10 * EDGE * thick), 0, 1)
-    thickness = thick * np.sqrt(1 - (1 - depth) ** 2)
+    thickness = thickness_cm(ground.inward_mm, middle_cm=thick)
     skin = 0.10 * np.exp(-(((ground.inward_mm - 0.5 * SKIN_MM) / SKIN_MM) ** 2)) * (ground.inward_mm > 0)
     total = thickness * (FAT_PER_CM + GLAND_MORE_PER_CM * gland * (1 - 0.7 * ground.muscle))
     total = total + skin + ground.muscle * MUSCLE_MORE * thickness / 5
     if breast.lesion is not None and shadow is not None:
         total = total + breast.lesion.contrast * GLAND_MORE_PER_CM * shadow.thickness_cm * np.sqrt(depth)
     return np.asarray(total, np.float32)
-
-
-def _film(
-    absorbed: Float[np.ndarray, "rows cols"],
-    inward_mm: Float[np.ndarray, "rows cols"],
-    breast: Breast,
-    random: np.random.Generator,
-) -> Float[np.ndarray, "rows cols"]:
-    """Exposure set for the middle of the breast, the sigmoid curve of the film, its grain."""
-    middle = absorbed[inward_mm > 5 * EDGE * breast.shape.thickness_cm][::5]
-    exposed = float(0.55 * np.quantile(middle, 0.5) + 0.45 * np.quantile(middle, 0.97))
-    grain = cv2.GaussianBlur(random.standard_normal(absorbed.shape, dtype=np.float32), (0, 0), 0.6)
-    beside = expit(0.6 - FILM_SLOPE * exposed)  # the film's black
-    grey = (expit(FILM_SLOPE * (absorbed - exposed) + 0.6) - beside) / (1 - beside)
-    grey = grey + 0.008 * grain * (0.3 + grey)
-    return np.asarray(np.clip(grey, 0, 1), np.float32)
