@@ -1,0 +1,146 @@
+"""Who takes part, and their pictures."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from mammoscope.cohort import Findings, apply_split, audit, read_pixels, read_split, split, write_split
+from mammoscope.errors import RecipeError, SourceError
+from mammoscope.pipeline.folder import claim, write_table
+from mammoscope.records import Index, image_table, write_index
+from mammoscope.storage import write_text
+
+if TYPE_CHECKING:
+    from mammoscope.training import Recipe
+
+Progress = Callable[[int, int], None]
+"""Called with (done, all)."""
+
+
+def candidates(recipe: "Recipe", index: Index) -> tuple[pl.DataFrame, list[tuple[str, int]]]:
+    """The images that a recipe asks for and that have a label, and how many each condition left.
+
+    Returns:
+        Image table; and a list of (what, number of images).
+    """
+    images = image_table(index)
+    flow = [("records", index.table.height), ("images", images.height)]
+    if recipe.select.views is not None:
+        images = images.filter(pl.col("view").cast(pl.String).is_in([view.value for view in recipe.select.views]))
+        flow.append(("of the views asked for", images.height))
+    if not recipe.select.implants:
+        images = images.filter(~pl.col("implant").fill_null(value=False))
+        flow.append(("without implants", images.height))
+    labelled = images.filter(pl.col("malignant").is_not_null())
+    return labelled, [*flow, ("with a label", labelled.height)]
+
+
+def checked(
+    index: Index,
+    *,
+    run: Path | None = None,
+    pixels: bool = False,
+    width: float = 0.1,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Findings:
+    """Audit an index and its files, and the split of a run; leaves `audit.json` in the run.
+
+    Args:
+        index: What is checked.
+        run: A run folder; the pictures that its recipe leaves out are still checked.
+        pixels: Read every picture once, too.
+        width: Widest 95 % interval of the AUC that will do.
+        workers: Processes that read pictures; one per processor when not given.
+        progress: Told after each picture.
+
+    Raises:
+        SourceError: The run was split for other images than the index holds.
+    """
+    made = None
+    if run is not None:
+        from mammoscope.training import read_recipe
+
+        if not (run / "split.json").is_file():
+            raise SourceError(f"{run.name}: is not a run folder with a split. Make it with: mammoscope split")
+        images, _ = candidates(read_recipe(run / "recipe.json"), index)
+        made = read_split(run / "split.json", images=images)
+    seen = read_pixels(index, workers=workers, progress=progress) if pixels else None
+    found = audit(index, split=made, duplicates=True, pixels=seen, width=width)
+    if run is not None:
+        write_text(run / "audit.json", json.dumps(found.as_json(), indent=2))
+    return found
+
+
+def divide(recipe: "Recipe", index: Index, *, run: Path) -> pl.DataFrame:
+    """Choose the images that take part, and split them by patient.
+
+    Leaves `recipe.json`, `index.parquet`, `split.json`, `flow.json`, `cohort.parquet`.
+
+    Returns:
+        The cohort table.
+
+    Raises:
+        SourceError: The split leaks, or cannot be made from these patients.
+        RecipeError: The folder holds the run of another recipe, or the recipe selects no image.
+    """
+    labelled, flow = candidates(recipe, index)
+    if labelled.is_empty():
+        counts = ", ".join(f"{count} {what}" for what, count in flow)
+        raise RecipeError(
+            f"{recipe.name}: no image is left to take part: {counts}. Widen [select], or index other data"
+        )
+    made = split(labelled, recipe.split, seed=recipe.seed)
+    claim(run, recipe)
+    cohort = apply_split(labelled, made)
+    write_index(index, run / "index.parquet")
+    write_split(made, run / "split.json")
+    write_text(run / "flow.json", json.dumps([*flow, ("in the split", cohort.height)]))
+    write_table(cohort, run / "cohort.parquet")
+    return cohort
+
+
+def make_ready(
+    recipe: "Recipe",
+    index: Index,
+    *,
+    run: Path,
+    cache: Path,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> pl.DataFrame:
+    """Prepare the pictures of the cohort; leaves `prepare.json` and completes `cohort.parquet`.
+
+    Returns:
+        The cohort table with `file` and `mean_intensity`, both empty where an image could not be read.
+
+    Raises:
+        SourceError: No image could be read.
+        StorageError: The cache cannot be written.
+    """
+    from mammoscope.batches import prepare
+
+    started = time.perf_counter()
+    cohort = pl.read_parquet(run / "cohort.parquet").drop("file", "mean_intensity", strict=False)
+    table = prepare(
+        cohort, roots=index.roots, preprocess=recipe.preprocess, folder=cache, workers=workers, progress=progress
+    )
+    failed = table.filter(pl.col("code").is_not_null()).select("source", "image_id", "code", "message")
+    facts = {
+        "prepared": table.height - failed.height,
+        "failed": failed.to_dicts(),
+        "seconds": round(time.perf_counter() - started, 2),
+        "preprocess": recipe.preprocess.model_dump(mode="json"),
+    }
+    write_text(run / "prepare.json", json.dumps(facts, indent=2))
+    if failed.height == table.height:
+        first = failed["message"][0] if failed.height else "the cohort is empty"
+        raise SourceError(f"none of {table.height} images could be read; the first: {first}")
+    files = table.filter(pl.col("code").is_null()).select("source", "image_id", "file", "mean_intensity")
+    ready = cohort.join(files, on=["source", "image_id"], how="left", maintain_order="left")
+    write_table(ready, run / "cohort.parquet")
+    return ready

@@ -1,0 +1,78 @@
+"""From predictions to numbers and maps."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mammoscope.pipeline.folder import opened, read_json, read_table
+from mammoscope.storage import write_text
+
+
+def measure(run: Path) -> dict[str, Any]:
+    """Compute every number of a run from its predictions; leaves `metrics.json` and completes the bundle.
+
+    Returns:
+        What `metrics.json` holds.
+
+    Raises:
+        SourceError: The folder has no predictions, or they are not sound.
+    """
+    from mammoscope.evaluation import evaluate
+
+    settings = read_json(run, "recipe.json", made_by="mammoscope split")["measure"]
+    predictions = read_table(run, "predictions.parquet", made_by="mammoscope train")
+    cohort = read_table(run, "cohort.parquet", made_by="mammoscope train")
+    result = evaluate(
+        predictions,
+        cohort=cohort,
+        rule=settings["threshold"],
+        at_least=None if settings["threshold"] == "youden" else settings["at_least"],
+        replicates=settings["replicates"],
+        confidence=settings["confidence"],
+    )
+    facts = result.to_json()
+    write_text(run / "metrics.json", json.dumps(facts, indent=2))
+    _complete_bundle(run, facts)
+    return facts
+
+
+def explain(run: Path, *, each: int = 4, root: Path | None = None) -> list[dict[str, Any]]:
+    """Draw Grad-CAM maps of the clearest hits and errors on the test part; leaves `explanations/`.
+
+    Args:
+        run: A measured run folder.
+        each: Pictures in each of the four groups.
+        root: Folder of the data set, if it has moved.
+
+    Returns:
+        One row a picture, as in `explanations.json`.
+    """
+    from mammoscope.explain import explain_predictions
+    from mammoscope.models import Bundle
+
+    return explain_predictions(
+        read_table(run, "predictions.parquet", made_by="mammoscope train"),
+        bundle=Bundle.from_pretrained(run / "bundle"),
+        index=opened(run / "index.parquet", root=root),
+        folder=run / "explanations",
+        each=each,
+    )
+
+
+def _complete_bundle(run: Path, facts: dict[str, Any]) -> None:
+    """Write threshold and results into the bundle of a measured run."""
+    from mammoscope.models import Bundle
+
+    if not (run / "bundle" / "bundle.json").is_file():
+        return
+    bundle = Bundle.from_pretrained(run / "bundle")
+    unit = facts["units"]["image"]
+    threshold = unit["threshold"]
+    manifest = bundle.manifest.model_copy(
+        update={
+            "threshold": threshold["value"],
+            "threshold_rule": f"{threshold['rule']} on {threshold['chosen_on']}",
+            "results": {name: unit["test"][name] for name in ("auc", "sensitivity", "specificity")},
+        }
+    )
+    Bundle(manifest=manifest, network=bundle.network).save_pretrained(run / "bundle")

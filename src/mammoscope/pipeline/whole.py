@@ -1,0 +1,91 @@
+"""The chain from a folder of data to a report."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mammoscope.pipeline.cohort import Progress, checked, divide, make_ready
+from mammoscope.pipeline.fitting import fit
+from mammoscope.pipeline.results import explain, measure
+from mammoscope.sources import build_index, source_named
+
+if TYPE_CHECKING:
+    from mammoscope.training import Recipe, Watch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What a whole run leaves."""
+
+    report: Path
+    findings: int  # errors of the audit and images that could not be read
+    lines: list[str]  # the answer in a few lines
+
+
+def run_recipe(
+    recipe: "Recipe",
+    *,
+    data: Path,
+    run: Path,
+    cache: Path,
+    workers: int | None = None,
+    device: str = "auto",
+    say: Callable[[str], None] = lambda _: None,
+    counted: Callable[[str], AbstractContextManager[Progress]] | None = None,
+    epochs: Callable[[], AbstractContextManager["Watch"]] | None = None,
+) -> Done:
+    """Index, audit, split, prepare, train, evaluate, explain, report.
+
+    Args:
+        recipe: What decides the result.
+        data: Folder of the recipe's data set.
+        run: Run folder to make, or to go on with.
+        cache: Folder of prepared pictures; several runs may share one.
+        workers: Processes that read images; one per processor when not given.
+        device: Where to train: cpu, cuda, mps, auto.
+        say: Told a line before each step.
+        counted: Gives a progress bar for work on files.
+        epochs: Gives a progress bar for training.
+
+    Returns:
+        The report's path, the number of findings, and the answer in a few lines.
+    """
+    from mammoscope.models import check_fit
+    from mammoscope.report import summary_lines, write_report
+
+    check_fit(recipe.model, rows=recipe.preprocess.rows, cols=recipe.preprocess.cols)
+    say(f"index     {recipe.source}")
+    index = build_index(source_named(recipe.source), data)
+    say(f"split     {recipe.split.kind}, by patient")
+    divide(recipe, index, run=run)
+    say(f"audit     {index.table.height} records, their files, and the split")
+    found = checked(index, run=run)
+    with (counted or _silent_count)("prepare  ") as progress:
+        ready = make_ready(recipe, index, run=run, cache=cache, workers=workers, progress=progress)
+    with (epochs or _silent_epochs)() as watch:
+        fit(recipe, run=run, cache=cache, device=device, watch=watch)
+    say("evaluate  on the test part")
+    facts = measure(run)
+    say("explain   Grad-CAM")
+    explain(run)
+    say("report")
+    failed = ready["file"].null_count()
+    errors = found.counts.get("error", 0)
+    lines = summary_lines(facts)
+    if failed or errors:
+        lines = [*lines, f"findings: {errors} audit errors, {failed} images could not be read; the report lists them"]
+    return Done(report=write_report(run), findings=failed + errors, lines=lines)
+
+
+def _silent_count(_: str) -> AbstractContextManager[Progress]:
+    from contextlib import nullcontext
+
+    return nullcontext(lambda _done, _all: None)
+
+
+def _silent_epochs() -> AbstractContextManager["Watch"]:
+    from contextlib import nullcontext
+
+    return nullcontext(lambda _: None)
