@@ -22,7 +22,7 @@ MIXED = [
 SHAPES = {"ROUND", "OVAL", "LOBULATED", "IRREGULAR"}
 MARGINS = {"CIRCUMSCRIBED", "OBSCURED", "MICROLOBULATED", "ILL_DEFINED", "SPICULATED"}
 CALC_TYPES = {"ROUND_AND_REGULAR-LUCENT_CENTER", "PUNCTATE", "AMORPHOUS", "PLEOMORPHIC", "FINE_LINEAR_BRANCHING"}
-DISTRIBUTIONS = {"DIFFUSELY_SCATTERED", "REGIONAL", "CLUSTERED", "LINEAR"}
+DISTRIBUTIONS = {"REGIONAL", "CLUSTERED", "LINEAR"}
 
 
 def test_a_patient_depends_on_her_number_and_the_seed_alone() -> None:
@@ -89,6 +89,19 @@ def test_calcifications_come_in_the_stated_share_and_leave_the_other_patients_al
 
     assert share == pytest.approx(0.4, abs=0.1)
     assert all(masses[finding.breast.key] == finding for finding in FINDINGS if finding.breast.key in masses)
+
+
+def test_the_words_for_a_cluster_follow_its_width_and_the_line_of_its_specks() -> None:
+    clusters = [finding for finding in MIXED if isinstance(finding.lesion, Cluster)]
+    words = {finding.reading.descriptors[1] for finding in clusters}
+
+    assert words <= DISTRIBUTIONS
+    for finding in clusters:
+        if finding.reading.descriptors[1] == "LINEAR":
+            assert finding.lesion.suspicion > 0.4
+        else:
+            wide = finding.lesion.diameter_mm > 20
+            assert finding.reading.descriptors[1] == ("REGIONAL" if wide else "CLUSTERED")
 
 
 @pytest.mark.data

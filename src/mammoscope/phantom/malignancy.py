@@ -4,6 +4,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import expit
 
+from mammoscope.errors import RecipeError
+
 
 def draw_suspicion(random: np.random.Generator) -> float:
     """Draw how suspicious a lesion looks. Clear-cut ones are the most frequent: the arcsine law, Beta(1/2, 1/2)."""
@@ -57,6 +59,31 @@ def ideal_auc(difficulty: float, *, steps: int = 20_000) -> float:
         return 0.5
     below = np.cumsum(benign) - 0.5 * benign
     return float((malignant * below).sum() / (malignant.sum() * benign.sum()))
+
+
+def difficulty_for(auc: float) -> float:
+    """Difficulty at which the best observer of lesions has a given AUC.
+
+    Args:
+        auc: From 0.5 to 1, as `ideal_auc` gives it.
+
+    Returns:
+        The difficulty, found by bisection to 1e-6; `ideal_auc` falls with it.
+
+    Raises:
+        RecipeError: No difficulty has this AUC.
+
+    Example:
+        >>> round(difficulty_for(0.9), 3), round(ideal_auc(difficulty_for(0.9)), 4)
+        (0.406, 0.9)
+    """
+    if not 0.5 <= auc <= 1:
+        raise RecipeError(f"auc {auc} is not from 0.5 to 1. The best observer is no worse than chance")
+    low, high = 0.0, 1.0
+    while high - low > 1e-6:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if ideal_auc(middle, steps=2_000) > auc else (low, middle)
+    return 0.5 * (low + high)
 
 
 def _quantile(share: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:

@@ -26,7 +26,7 @@ from mammoscope.vocabulary import Density, Laterality, Part, View
 SIDE_PX = 1024
 SPACING_MM = 0.2
 SHARE = 0.62  # of the women have a lesion: 115 of 322 films are abnormal
-SCATTERED = "DIFFUSELY_SCATTERED"  # such calcifications have no place in Info.txt, by its note 4
+WIDE_MM = 26.0  # wider calcifications have no centre in Info.txt, by its note 4
 TISSUES = {Density.A: "F", Density.B: "G", Density.C: "D", Density.D: "D"}
 INFO = "Info.txt"
 PROSE = """MINI-MIAS LAYOUT, SYNTHETIC
@@ -94,7 +94,7 @@ def _abnormality(side: Side, picture: Picture) -> str:
         return "NORM"
     severity = "M" if finding.malignant else "B"
     if not isinstance(finding.lesion, Mass):
-        if finding.reading.descriptors[1] == SCATTERED:
+        if finding.lesion.diameter_mm > WIDE_MM:
             return f"CALC {severity} *NOTE 3*"
         return f"CALC {severity} {_circle(picture)}"
     look = finding.lesion.suspicion

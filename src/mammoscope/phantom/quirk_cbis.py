@@ -4,6 +4,7 @@ from pathlib import PurePosixPath
 
 import cv2
 import numpy as np
+from jaxtyping import UInt8
 
 from mammoscope.phantom.dicom import uid
 from mammoscope.phantom.quirk_files import Grid, repaint
@@ -94,6 +95,6 @@ def _moved(path: str, series: dict[str, str]) -> str:
     return path.replace("_1/", "_2/")
 
 
-def _halved(mask: Grid) -> Grid:
+def _halved(mask: Grid) -> UInt8[np.ndarray, "half_rows half_cols"]:
     half = cv2.resize(mask, (mask.shape[1] // 2, mask.shape[0] // 2), interpolation=cv2.INTER_NEAREST)
-    return np.asarray(half, mask.dtype)
+    return np.asarray(half, np.uint8)

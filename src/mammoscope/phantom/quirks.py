@@ -84,7 +84,7 @@ def plant(
     Args:
         names: Of the quirks; one that is named twice is planted twice.
         folder: Of the phantom.
-        plants: How each is planted.
+        plants: How each is planted; those that any picture can have come first.
         tables: Rows of each table. Changed in place.
         truth: Rows of the truth. Changed in place.
         seed: Of the phantom.
@@ -94,7 +94,8 @@ def plant(
         StorageError: The file system refused.
     """
     site = Site(folder=folder, tables=tables, truth=truth, random=np.random.default_rng([seed, 0, 1]))
-    return [plants[name](name, site) for name in names]
+    fussy_first = sorted(names, key=list(plants).index, reverse=True)  # what any picture can have comes last
+    return [plants[name](name, site) for name in fussy_first]
 
 
 def image_of(row: Cells) -> str:

@@ -15,7 +15,8 @@ CALC_TYPES = (
     (0.85, "PLEOMORPHIC"),
     (9.0, "FINE_LINEAR_BRANCHING"),
 )
-DISTRIBUTIONS = ((0.2, "DIFFUSELY_SCATTERED"), (0.4, "REGIONAL"), (0.8, "CLUSTERED"), (9.0, "LINEAR"))
+LINEAR_FROM = 0.8  # suspicion from which on most specks lie along a duct
+GROUPED_MM = 20.0  # a cluster that is wider is regional; ACR BI-RADS 5th edition
 ASSESSMENTS = ((0.1, "2"), (0.25, "3"), (0.72, "4"), (9.0, "5"))
 INCOMPLETE = 0.08  # of the assessments are 0, more pictures wanted
 READING_ERROR = 0.12  # standard deviation of the suspicion as the reader sees it
@@ -53,7 +54,8 @@ def read_lesion(lesion: Lesion, *, share: float, random: np.random.Generator) ->
     if isinstance(lesion, Mass):
         descriptors = _mass_words(lesion, seen=seen, again=again, hidden=hidden)
     else:
-        descriptors = (_word(CALC_TYPES, seen), _word(DISTRIBUTIONS, again))
+        wide = "REGIONAL" if lesion.diameter_mm > GROUPED_MM else "CLUSTERED"
+        descriptors = (_word(CALC_TYPES, seen), "LINEAR" if again >= LINEAR_FROM else wide)
     return Reading(descriptors=descriptors, assessment=assessment, subtlety=subtlety)
 
 
