@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mammoscope.batches import PARAMETERS, Augment, Samples, apply, batches, draw, epoch_order, prepare
 from mammoscope.batches import cache as cache_module
 from mammoscope.errors import StorageError
-from mammoscope.images import Preprocess
+from mammoscope.images import Preprocess, many
 from planted import images, picture
 
 SMALL = Preprocess(rows=48, cols=32)
@@ -120,12 +120,12 @@ def test_a_file_that_kills_its_decoder_is_named_and_the_others_are_prepared(
 ) -> None:
     """A process pool that breaks names no culprit: each suspect is tried alone."""
     names = [picture(tmp_path / f"{n}.png", seed=n).name for n in range(5)]
-    original = cache_module.ProcessPoolExecutor.submit
+    original = many.ProcessPoolExecutor.submit
 
     def submit(pool, function, job, **given):
         return original(pool, _die if job.image_id == "2.png" else function, job, **given)
 
-    monkeypatch.setattr(cache_module.ProcessPoolExecutor, "submit", submit)
+    monkeypatch.setattr(many.ProcessPoolExecutor, "submit", submit)
 
     table = prepare(
         images(tmp_path, names), roots={"own": tmp_path}, preprocess=SMALL, folder=tmp_path / "cache", workers=2

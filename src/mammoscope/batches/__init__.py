@@ -1,7 +1,7 @@
 """From records and pixels to tensors: cache, augmentation, order, batches."""
 
 from mammoscope.batches.augment import PARAMETERS, Augment, apply, draw
-from mammoscope.batches.cache import PREPARE_CODES, Outcome, prepare, prepare_one, processors
+from mammoscope.batches.cache import PREPARE_CODES, Outcome, prepare, prepare_one
 from mammoscope.batches.export import Export, Exported, export_folders
 from mammoscope.batches.loading import Batch, Samples, batches, epoch_order
 
@@ -21,5 +21,4 @@ __all__ = [
     "export_folders",
     "prepare",
     "prepare_one",
-    "processors",
 ]

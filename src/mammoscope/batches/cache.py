@@ -9,22 +9,18 @@ import hashlib
 import io
 import json
 import logging
-import multiprocessing
-import os
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import polars as pl
 
 from mammoscope.errors import ImageError, StorageError
 from mammoscope.images import CODES, PIXELS_VERSION, Preprocess, read_mammogram
 from mammoscope.images.grey import to_grey16
+from mammoscope.images.many import over_files
 from mammoscope.storage import whole_file, write_text
 from mammoscope.vocabulary import Laterality, View
 
@@ -108,9 +104,9 @@ def prepare(
         )
         for row in images.iter_rows(named=True)
     ]
-    count = workers or processors()
+    work = partial(prepare_one, preprocess=preprocess, folder=folder)
     done: dict[tuple[str, str], Outcome] = {}
-    for outcome in _outcomes(jobs, preprocess=preprocess, folder=folder, workers=count):
+    for outcome in over_files(work, jobs, crashed=_crashed, workers=workers):
         done[outcome.source, outcome.image_id] = outcome
         if progress is not None:
             progress(len(done), len(jobs))
@@ -169,59 +165,6 @@ def _key(job: Job, preprocess: Preprocess) -> str:
     return digest.hexdigest()
 
 
-def _outcomes(jobs: list[Job], *, preprocess: Preprocess, folder: Path, workers: int) -> Iterator[Outcome]:
-    if workers == 1:
-        for job in jobs:
-            yield prepare_one(job, preprocess=preprocess, folder=folder)
-        return
-    waiting = iter(jobs)
-    while True:
-        with _pool(workers) as pool:
-            stranded = yield from _until_broken(pool, waiting, preprocess=preprocess, folder=folder, ahead=4 * workers)
-        if not stranded:
-            return
-        for job in stranded:  # one of these killed its process: each gets a process of its own
-            yield _alone(job, preprocess=preprocess, folder=folder)
-
-
-def _until_broken(
-    pool: Executor, waiting: Iterator[Job], *, preprocess: Preprocess, folder: Path, ahead: int
-) -> Generator[Outcome, None, list[Job]]:
-    """Yield outcomes, a few jobs ahead so that memory stays flat; return the jobs in flight when a process died."""
-    flying: dict[Future[Outcome], Job] = {}
-    while True:
-        try:
-            for job in islice(waiting, ahead - len(flying)):
-                flying[pool.submit(prepare_one, job, preprocess=preprocess, folder=folder)] = job
-            if not flying:
-                return []
-            for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                outcome = future.result()
-                del flying[future]
-                yield outcome
-        except BrokenProcessPool:
-            return [*flying.values()]
-
-
-def _alone(job: Job, *, preprocess: Preprocess, folder: Path) -> Outcome:
-    try:
-        with _pool(1) as pool:
-            return pool.submit(prepare_one, job, preprocess=preprocess, folder=folder).result()
-    except BrokenProcessPool:
-        message = f"{job.path.name}: the decoder died on this file. Set it aside, and check it with another program"
-        return Outcome(source=job.source, image_id=job.image_id, code="crashed", message=message)
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("forkserver")  # a fork of a process with threads may hang
-    context.set_forkserver_preload([__name__])  # read once, not once a process
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
-
-
-def _one_thread() -> None:
-    cv2.setNumThreads(1)
-
-
-def processors() -> int:
-    """Processors that this process may use: the default number of workers."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _crashed(job: Job) -> Outcome:
+    message = f"{job.path.name}: the decoder died on this file. Set it aside, and check it with another program"
+    return Outcome(source=job.source, image_id=job.image_id, code="crashed", message=message)

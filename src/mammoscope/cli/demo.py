@@ -19,8 +19,8 @@ def demo(
 
     The last line is the path of the report. Run again, it goes on where it stopped.
     """
-    from mammoscope.batches import processors
     from mammoscope.cli.progress import counted, epochs
+    from mammoscope.images.many import processors
     from mammoscope.phantom import write_cbis_ddsm
     from mammoscope.pipeline import run_recipe
     from mammoscope.report import write_comparison

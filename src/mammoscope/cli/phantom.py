@@ -30,6 +30,9 @@ def phantom(
     quirks: Annotated[
         str, typer.Option(help="faults to plant, with commas between, or all; phantom_quirks.csv says where they are")
     ] = "",
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="also write one page that shows what phantoms look like")
+    ] = None,
     workers: Workers = None,
 ) -> None:
     """Write synthetic mammograms, laid out like a real data set, with exact truth."""
@@ -37,6 +40,8 @@ def phantom(
     from mammoscope.images.many import processors
     from mammoscope.phantom import LAYOUTS, write_phantom
 
+    if sheet is not None and sheet.suffix.lower() != ".png":
+        raise typer.BadParameter(f"{sheet.name!r} does not end in .png", param_hint="--sheet")
     names = [name for name in quirks.replace(" ", "").split(",") if name]
     if names == ["all"] and layout.replace("-", "_") in LAYOUTS:
         names = list(LAYOUTS[layout.replace("-", "_")].quirks)
@@ -55,4 +60,16 @@ def phantom(
             workers=workers or processors(),
             progress=progress,
         )
+    if sheet is not None:
+        _write_page(sheet, seed)
     typer.echo(str(out))
+
+
+def _write_page(path: Path, seed: int) -> None:
+    from PIL import Image
+
+    from mammoscope.phantom import contact_page
+    from mammoscope.storage import whole_file
+
+    with whole_file(path) as temporary:
+        Image.fromarray(contact_page(seed)).save(temporary, format="PNG")

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -35,7 +36,7 @@ def over_files(
         return
     waiting = iter(jobs)
     while True:
-        with _pool(count) as pool:
+        with _pool(count, work) as pool:
             stranded = yield from _until_broken(pool, waiting, work=work, ahead=4 * count)
         if not stranded:
             return
@@ -44,7 +45,7 @@ def over_files(
 
 
 def processors() -> int:
-    """Processors that this process may use."""
+    """Processors that this process may use: the default number of workers."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -72,14 +73,16 @@ def _until_broken(
 
 def _alone(job: Job, *, work: Callable[[Job], Result], crashed: Callable[[Job], Result]) -> Result:
     try:
-        with _pool(1) as pool:
+        with _pool(1, work) as pool:
             return pool.submit(work, job).result()
     except BrokenProcessPool:
         return crashed(job)
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
+def _pool(workers: int, work: Callable[[Job], Result]) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("forkserver")  # a fork of a process with threads may hang
+    function = work.func if isinstance(work, partial) else work
+    context.set_forkserver_preload([function.__module__])  # imported once, not once a process
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
 
 
