@@ -69,7 +69,7 @@ def draw_screened(number: int, settings: Settings, *, share: float) -> Screened:
     return Screened(number=number, age_years=age, sides=(left, right), draw=tuple(random.uniform(size=8).tolist()))
 
 
-def best_by_breast(difficulty: float, *, share: float, bilateral: float) -> float:
+def best_by_breast(difficulty: float, *, share: float, bilateral: float, unknown: float = 0.0) -> float:
     """Best AUC of a score of breasts, by an observer who sees each lesion and reads its look without error.
 
     Breasts without a lesion are told from all others. Of those with one, half are malignant.
@@ -78,9 +78,10 @@ def best_by_breast(difficulty: float, *, share: float, bilateral: float) -> floa
         difficulty: As in `malignancy_probability`.
         share: Of the women have a lesion.
         bilateral: Of these have one in each breast.
+        unknown: Of the lesions that are not malignant have no label, and are left out.
     """
     with_lesion = 0.5 * share * (1 + bilateral)  # of the breasts
-    normal, benign = 1 - with_lesion, 0.5 * with_lesion
+    normal, benign = 1 - with_lesion, 0.5 * with_lesion * (1 - unknown)
     return (normal + benign * ideal_auc(difficulty)) / (normal + benign)
 
 

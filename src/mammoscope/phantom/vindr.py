@@ -162,7 +162,7 @@ VINDR = Layout(
     },
     truth=SCREENING_HEADER,
     ours=re.compile(f"{BREASTS}|{FINDINGS}|{METADATA}|images"),
-    best=partial(best_by_breast, share=SHARE, bilateral=BILATERAL),
+    best=partial(best_by_breast, share=SHARE, bilateral=BILATERAL, unknown=PROBABLY_BENIGN),
     parts=True,
     most_patients=99_999,
     film=False,
