@@ -80,12 +80,15 @@ def reader_anchor(index: Index) -> list[ReaderAnchor]:
     return anchors
 
 
+def suspicion() -> pl.Expr:
+    """The assessment as a number that rises with suspicion: category 0 lies between 3 and 4."""
+    value = pl.col("assessment").cast(pl.Float64)
+    return pl.when(value == 0).then(INCOMPLETE).otherwise(value)
+
+
 def _area(rows: pl.DataFrame) -> float | None:
     """Mann-Whitney statistic; None where one of the labels is missing."""
-    value = pl.col("assessment").cast(pl.Float64)
-    ranks = rows.select(
-        pl.when(value == 0).then(INCOMPLETE).otherwise(value).rank("average").alias("rank"), "malignant"
-    )
+    ranks = rows.select(suspicion().rank("average").alias("rank"), "malignant")
     positives = ranks.filter("malignant")["rank"]
     negatives = ranks.height - positives.len()
     if not (positives.len() and negatives):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from mammoscope.cohort import KFoldSplit, split
+from mammoscope.cohort.anchors import suspicion
 from mammoscope.errors import SourceError
 from mammoscope.evaluation.baselines import METADATA_COLUMNS, metadata_scores
 from mammoscope.evaluation.measures import estimates, measure
@@ -12,7 +13,6 @@ from mammoscope.evaluation.samples import sample_of
 from mammoscope.evaluation.values import Estimate
 from mammoscope.vocabulary import LabelOrigin, LesionKind, Part
 
-INCOMPLETE = 3.5  # BI-RADS 0, more pictures are needed: read as more suspicious than 3, less than 4
 EVERY = "all"
 
 
@@ -83,7 +83,7 @@ def assessment_auc(
     """
     known = table.filter(pl.col("assessment").is_not_null() & pl.col("malignant").is_not_null()).with_columns(
         pl.col("malignant").cast(pl.Int8).alias("label"),
-        pl.when(pl.col("assessment") == 0).then(INCOMPLETE).otherwise(pl.col("assessment")).alias("score"),
+        suspicion().alias("score"),
     )
     results = []
     for part in (Part.TEST.value, EVERY):
