@@ -164,7 +164,8 @@ def training_figure(history: Sequence[Facts]) -> Drawing:
     return draw(
         "training",
         title="Training",
-        alt=f"Loss, AUC on the tune part and learning rate over {len(history)} epochs; {chosen}.",
+        alt=f"Loss, AUC on the tune part and learning rate over {len(history)} epochs; {chosen}. "
+        "The loss on train is what is minimised, class weights included; on tune it is the plain log loss.",
         size=(9.6, 2.9),
         paint=paint,
     )
@@ -193,7 +194,7 @@ def cohort_figure(cohort: pl.DataFrame) -> Drawing | None:
             axes.set(title=f"Images by {name}", ylabel="images")
             axes.grid(visible=False, axis="x")
             axes.margins(y=0.14)
-        panels[-1].legend(loc="upper right")
+        figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside upper right", ncols=2)
 
     said = "; ".join(
         f"{name} " + ", ".join(f"{r[name]}: {r['positive']} positive, {r['negative']} negative" for r in c.to_dicts())
