@@ -40,7 +40,7 @@ def predictions(*, patients: int, seed: int) -> pl.DataFrame:
 
 
 def test_the_ideal_score_measures_the_known_auc_within_its_interval_per_image_and_breast() -> None:
-    found = evaluate(predictions(patients=1500, seed=0), replicates=500)
+    found = evaluate(predictions(patients=1500, seed=0), replicates=200)
 
     for unit in ("image", "breast"):
         auc = found.units[unit].test["auc"]
@@ -50,9 +50,9 @@ def test_the_ideal_score_measures_the_known_auc_within_its_interval_per_image_an
 
 
 def test_it_does_so_through_the_files_of_a_run(tmp_path: Path) -> None:
-    predictions(patients=1000, seed=3).write_parquet(tmp_path / "predictions.parquet")
+    predictions(patients=700, seed=3).write_parquet(tmp_path / "predictions.parquet")
 
-    auc = evaluate_run(tmp_path, replicates=500).units["image"].test["auc"]
+    auc = evaluate_run(tmp_path, replicates=200).units["image"].test["auc"]
 
     assert auc.low < BEST < auc.high
     assert (tmp_path / "metrics.json").is_file()
@@ -61,7 +61,7 @@ def test_it_does_so_through_the_files_of_a_run(tmp_path: Path) -> None:
 def test_nineteen_of_twenty_intervals_hold_it_or_nearly_so() -> None:
     held = 0
     for seed in range(20):
-        rows = unit_rows(predictions(patients=150, seed=seed), unit="image")
+        rows = unit_rows(predictions(patients=100, seed=seed), unit="image")
         auc = estimates(measure(sample_of(rows), replicates=300, curves=False))["auc"]
         held += auc.low <= BEST <= auc.high
 
@@ -69,7 +69,7 @@ def test_nineteen_of_twenty_intervals_hold_it_or_nearly_so() -> None:
 
 
 def test_noise_on_the_ideal_score_measures_less() -> None:
-    table = predictions(patients=1500, seed=0)
+    table = predictions(patients=600, seed=0)
     random = np.random.default_rng(0)
     noisy = table.with_columns(score=pl.Series(np.clip(table["score"] + random.normal(0, 0.5, table.height), 0, 1)))
 

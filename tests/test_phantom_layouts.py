@@ -21,7 +21,7 @@ from mammoscope.sources import SOURCES, build_index
 ALL = sorted(LAYOUTS)
 SCREENING = ["mini_mias", "rsna", "vindr"]
 WHOLE = Preprocess(rows=128, cols=128, region="whole", flip="none", clear_background=False)
-SMALL = {"patients": 8, "seed": 1, "rows": 128, "calcifications": 0.3}
+SMALL = {"patients": 7, "seed": 1, "rows": 128, "calcifications": 0.3}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_its_pictures_are_read_with_the_breast_on_the_side_of_the_chest_wall(
         assert pixels.std() > 0.05
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [name for name in ALL if name != "cbis_ddsm"])  # which has a test of its own
 def test_the_same_seed_gives_the_same_bytes_in_two_processes(
     folders: dict[str, Path], name: str, tmp_path: Path
 ) -> None:
@@ -187,8 +187,8 @@ def test_a_screened_woman_is_the_same_whoever_else_is_drawn_and_cancer_is_as_fre
 
 
 def test_the_best_auc_by_breast_is_that_of_a_simulation() -> None:
-    settings = Settings(patients=1500, seed=2, rows=128, difficulty=0.5)
-    sides = [side for number in range(1, 1501) for side in draw_screened(number, settings, share=0.3).sides]
+    settings = Settings(patients=1000, seed=2, rows=128, difficulty=0.5)
+    sides = [side for number in range(1, 1001) for side in draw_screened(number, settings, share=0.3).sides]
     score = np.array([-1.0 if side.finding is None else side.finding.lesion.suspicion for side in sides])
     label = np.array([side.malignant for side in sides])
 
@@ -196,7 +196,7 @@ def test_the_best_auc_by_breast_is_that_of_a_simulation() -> None:
     positives = int(label.sum())
     area = (ranks[label].sum() - positives * (positives - 1) / 2) / (positives * (len(label) - positives))
 
-    assert best_by_breast(0.5, share=0.3, bilateral=0.08) == pytest.approx(area, abs=0.015)
+    assert best_by_breast(0.5, share=0.3, bilateral=0.08) == pytest.approx(area, abs=0.02)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from mammoscope.vocabulary import View
 def test_the_page_shows_bright_breasts_on_black_and_the_same_seed_gives_the_same_page(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(page, "ROWS", 256)
+    monkeypatch.setattr(page, "ROWS", 128)
 
     found = contact_page(5)
 

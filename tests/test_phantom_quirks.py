@@ -75,7 +75,7 @@ def test_every_quirk_of_every_layout_has_an_expectation_here() -> None:
 @pytest.mark.parametrize("name", sorted(LAYOUTS))
 def test_the_audit_finds_every_planted_quirk_and_no_other_error(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "p"
-    write_phantom(folder, layout=name, patients=20, rows=128, seed=8, quirks=list(LAYOUTS[name].quirks))
+    write_phantom(folder, layout=name, patients=15, rows=128, seed=8, quirks=list(LAYOUTS[name].quirks))
     quirks = rows_of(folder / "phantom_quirks.csv")
 
     found = findings(name, folder)
@@ -86,7 +86,7 @@ def test_the_audit_finds_every_planted_quirk_and_no_other_error(name: str, tmp_p
     assert unplanted_errors(quirks, found) == []
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 10**6),
     names=st.lists(st.sampled_from(sorted(ERRORS | {"wrong-laterality-tag", "missing-mask"})), max_size=3),
@@ -95,7 +95,7 @@ def test_whatever_is_planted_is_found_and_a_clean_phantom_has_no_error(
     tmp_path: Path, seed: int, names: list[str]
 ) -> None:
     folder = tmp_path / "p"
-    write_phantom(folder, patients=7, rows=128, seed=seed, quirks=names)
+    write_phantom(folder, patients=6, rows=128, seed=seed, quirks=names)
     quirks = rows_of(folder / "phantom_quirks.csv") if names else []
 
     found = findings("cbis_ddsm", folder)
@@ -107,7 +107,7 @@ def test_whatever_is_planted_is_found_and_a_clean_phantom_has_no_error(
 
 def test_masks_and_crops_stay_right_where_the_table_exchanges_them(tmp_path: Path) -> None:
     folder = tmp_path / "p"
-    write_phantom(folder, patients=8, rows=128, quirks=["swapped-mask-crop", "swapped-mask-crop"])
+    write_phantom(folder, patients=5, rows=128, quirks=["swapped-mask-crop", "swapped-mask-crop"])
     truth = {row["image"]: row for row in rows_of(folder / "phantom_truth.csv")}
     quirks = rows_of(folder / "phantom_quirks.csv")
 
@@ -147,7 +147,7 @@ def test_a_view_taken_again_is_a_file_and_a_row_of_its_own(tmp_path: Path) -> No
 def test_a_mixed_view_lists_a_second_finding_whose_mask_is_there(tmp_path: Path) -> None:
     for name in ("cbis_ddsm", "cbis_ddsm_jpeg"):
         folder = tmp_path / name
-        write_phantom(folder, layout=name, patients=8, rows=128, quirks=["mixed-labels-in-a-view"])
+        write_phantom(folder, layout=name, patients=4, rows=128, quirks=["mixed-labels-in-a-view"])
         (quirk,) = rows_of(folder / "phantom_quirks.csv")
 
         rows = build_index(SOURCES[name], folder).table.filter(pl.col("image_id") == quirk["image"])
@@ -165,6 +165,6 @@ def test_more_quirks_than_patients_are_refused(tmp_path: Path) -> None:
 
 def test_the_same_arguments_plant_the_same_quirks(tmp_path: Path) -> None:
     for folder in ("a", "b"):
-        write_phantom(tmp_path / folder, patients=5, rows=128, quirks=["zero-byte", "missing-mask"])
+        write_phantom(tmp_path / folder, patients=3, rows=128, quirks=["zero-byte", "missing-mask"])
 
     assert (tmp_path / "a" / "phantom_quirks.csv").read_bytes() == (tmp_path / "b" / "phantom_quirks.csv").read_bytes()
