@@ -189,7 +189,7 @@ def test_files_that_cannot_be_read_are_taken_as_listed_and_logged(
 
     assert found["crop_path"].endswith("1-1.dcm")
     assert found["mask_path"].endswith("1-2.dcm")
-    assert "mask and crop cannot be told apart" in caplog.text
+    assert "mask and crop of 1 lesions cannot be told apart" in caplog.text
 
 
 def test_one_readable_file_settles_the_other(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """CBIS-DDSM as the archive gives it: DICOM folders and up to four case description tables."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +9,20 @@ from mammoscope.sources.cbis_files import CbisFiles
 from mammoscope.sources.cbis_tables import read_cases
 from mammoscope.sources.source import Source
 
+LOG = logging.getLogger(__name__)
+
 
 def _read(root: Path) -> Iterator[Record]:
-    yield from read_cases(root, source="cbis_ddsm", files=CbisFiles(root))
+    files = CbisFiles(root)
+    yield from read_cases(root, source="cbis_ddsm", files=files)
+    if files.unreadable:
+        LOG.warning("%d files cannot be read, the first is %s", len(files.unreadable), min(files.unreadable))
+    if files.doubtful:
+        LOG.warning(
+            "mask and crop of %d lesions cannot be told apart and are taken as the table lists them, the first in %s",
+            len(files.doubtful),
+            files.doubtful[0],
+        )
 
 
 CBIS_DDSM = Source(

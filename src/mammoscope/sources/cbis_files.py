@@ -40,6 +40,8 @@ class CbisFiles:
         self._by_tail: dict[tuple[str, str], list[str]] = {}
         self._there: set[str] = set()
         self._headers: dict[str, _Header | None] = {}
+        self.unreadable: set[str] = set()
+        self.doubtful: list[str] = []  # first file of each lesion whose mask and crop look alike
         for folder, names in _folders(root):
             files = [f"{folder}/{name}" for name in names]
             self._there.update(files)
@@ -90,7 +92,7 @@ class CbisFiles:
         if len(files) == 2 and len(known) == 1 and None in roles.values():
             roles = {file: (not next(iter(known))) if role is None else role for file, role in roles.items()}
         if None in roles.values() or (len(files) > 1 and len(set(roles.values())) == 1):
-            LOG.warning("%s: mask and crop cannot be told apart, taken as the table lists them", files[0])
+            self.doubtful.append(files[0])
             return None
         return {file: bool(role) for file, role in roles.items()}
 
@@ -111,7 +113,8 @@ class CbisFiles:
         try:
             return bool(np.unique(dcmread(self._root / file).pixel_array).size <= 2)
         except UNREADABLE as error:
-            LOG.warning("%s: pixels cannot be read (%s)", file, type(error).__name__)
+            LOG.info("%s: pixels cannot be read (%s)", file, type(error).__name__)
+            self.unreadable.add(file)
             return None
 
     def _header(self, file: str) -> _Header | None:
@@ -125,7 +128,8 @@ class CbisFiles:
             found = dcmread(self._root / file, stop_before_pixels=True, specific_tags=[*tags])
             return _Header(rows=int(found.Rows), cols=int(found.Columns), bits=int(found.BitsAllocated))
         except UNREADABLE as error:
-            LOG.warning("%s: header cannot be read (%s)", file, type(error).__name__)
+            LOG.info("%s: header cannot be read (%s)", file, type(error).__name__)
+            self.unreadable.add(file)
             return None
 
     def _area(self, file: str) -> int:
