@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from dying import die_of_three
 from mammoscope.cli import app
 from mammoscope.cohort import Findings, audit, read_pixels, reader_anchor, repair, write_repair
+from mammoscope.cohort.audit_names import name_findings
 from mammoscope.cohort.near_copies import MOST_BITS, near_copies
 from mammoscope.errors import SourceError
 from mammoscope.images import survey
@@ -324,3 +325,22 @@ def test_inverted_pictures_of_real_data_are_found_without_their_tags(real_data: 
     bright = pixels.filter(pl.col("machine_id").is_in(["29", "210"]))
     assert bright["looks_inverted"].all()
     assert not pixels.filter(~pl.col("machine_id").is_in(["29", "210"]))["looks_inverted"].any()
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("a/1f43cc34.dcm", None),
+        ("a/9cc", None),
+        ("a/LEFT_CC_1/1-1.dcm", "CC"),
+        ("a/x-cc2.png", "CC"),
+        ("b/RMLO.png", "MLO"),
+    ],
+)
+def test_a_view_is_a_word_of_a_name_and_not_a_piece_of_a_hexadecimal_one(path: str, said: str | None) -> None:
+    row = {"source": "own", "patient_id": "1", "image_id": "a", "path": path, "laterality": None}
+    other = {"CC": "MLO", "MLO": "CC", None: "MLO"}[said]
+
+    found = list(name_findings(pl.DataFrame([row | {"view": other}])))
+
+    assert [one.check for one in found] == ([] if said is None else ["view-in-name"])

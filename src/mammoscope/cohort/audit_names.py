@@ -6,8 +6,8 @@ import polars as pl
 
 from mammoscope.cohort.findings import Finding, Severity
 
-WORD = r"(?i:(?:^|[^a-z]){word}(?:[^a-z/][^/]*)?(?:/[^/]*)?$)"
-"""A whole word in the name of the file or of its folder."""
+WORD = r"(?i:(?:^|[^a-z0-9]){word}\d{{0,2}}(?:[^a-z0-9/][^/]*)?(?:/[^/]*)?$)"
+"""A whole word, perhaps numbered, in the name of the file or of its folder; not a piece of a hexadecimal name."""
 
 LETTERS = r"(?:^|[^A-Za-z0-9])(?:{letters})(?:[^A-Za-z0-9/][^/]*)?$"
 """Capitals on their own in the name of the file: L, or LCC, RMLO and the like."""
