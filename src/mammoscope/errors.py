@@ -5,10 +5,11 @@ MammoscopeError
 ├─ ImageError    one file is not a readable mammogram
 ├─ RecipeError   a recipe does not describe a run
 ├─ BundleError   a trained model cannot be used here
-└─ StorageError  a file could not be written
+├─ StorageError  a file could not be written
+└─ DownloadError a data set could not be fetched (in mammoscope.download)
 
-Catch by what you can do about it: fix the data set, set the image aside, edit
-the recipe, fetch another model, make room. Anything else that escapes is our bug.
+Catch by what you can do about it: fix the data set, set the image aside, edit the recipe,
+fetch another model, make room, ask or wait. Anything else that escapes is our bug.
 """
 
 from difflib import get_close_matches
