@@ -40,7 +40,7 @@ def fit(recipe: "Recipe", *, run: Path, cache: Path, device: str = "auto", watch
         "allocator_keeps_memory": keeps,
         "seed": recipe.seed,
         "training_seconds": round(sum(row["seconds"] for row in trained.history), 2),
-        "last_session_seconds": round(time.perf_counter() - started, 2),
+        "seconds_this_time": round(time.perf_counter() - started, 2),
         "resumed_after_epoch": trained.resumed_after,
     }
     write_text(run / "environment.json", json.dumps(facts, indent=2))
