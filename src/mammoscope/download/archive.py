@@ -36,7 +36,7 @@ def unpack_pictures(archive: Path, *, into: Path, limit_bytes: int) -> tuple[lis
         The files, and whether each was compared with an MD5 sum from the archive.
 
     Raises:
-        DamagedError: It is not a zip file, is cut off, or a sum does not fit.
+        DamagedError: It is not a zip file, is cut off, a sum does not fit, or a listed picture is not in it.
         DownloadError: It holds what an archive of pictures never holds.
 
     Source:
@@ -50,7 +50,9 @@ def unpack_pictures(archive: Path, *, into: Path, limit_bytes: int) -> tuple[lis
             members = _safe_members(opened, name=archive.name, limit_bytes=limit_bytes)
             sums = _sums(opened, members)
         into.mkdir(parents=True, exist_ok=True)
-        for number, member in enumerate(m for m in members if m.filename.lower().endswith(".dcm")):
+        pictures = [member for member in members if member.filename.lower().endswith(".dcm")]
+        _refuse_lost(sums, {member.filename for member in pictures}, name=archive.name)
+        for number, member in enumerate(pictures):
             file = into / f"{number:05d}.part"  # no source takes it for its own
             found = _copy(opened, member, file, name=archive.name, limit_bytes=limit_bytes)
             _refuse_other(found, sums, member=member.filename, name=archive.name)
@@ -117,6 +119,12 @@ def _copy(opened: zipfile.ZipFile, member: zipfile.ZipInfo, file: Path, *, name:
                 raise DownloadError(f"{member.filename!r} unpacks to more than {limit_bytes:,} bytes. Not unpacked")
             digest.update(block)
             copy.write(block)
+
+
+def _refuse_lost(sums: dict[str, str], there: set[str], *, name: str) -> None:
+    lost = sorted(set(sums) - there)
+    if lost:
+        raise DamagedError(f"{name}: its list names {lost[0]!r}, which is not in it ({len(lost)} such). Fetch it again")
 
 
 def _refuse_other(found: str, sums: dict[str, str], *, member: str, name: str) -> None:
