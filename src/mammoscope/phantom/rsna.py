@@ -9,15 +9,14 @@ from mammoscope.phantom.cbis_tables import table
 from mammoscope.phantom.dicom import uid
 from mammoscope.phantom.exam import BILATERAL, VIEWS
 from mammoscope.phantom.layout import Entry, Layout
-from mammoscope.phantom.machine import FLAT, INVERSE, STRONG, Machine, widened
-from mammoscope.phantom.mg import Mammography, write_mammogram
-from mammoscope.phantom.picture import take
+from mammoscope.phantom.machine import FLAT, INVERSE, STRONG, Machine
 from mammoscope.phantom.quirk_files import OF_FILES, OF_TAGS
 from mammoscope.phantom.quirk_screening import OF_RSNA
 from mammoscope.phantom.quirks import Cells
 from mammoscope.phantom.screening import Screened, Side, best_by_breast, draw_screened
 from mammoscope.phantom.screening_truth import SCREENING_HEADER, truth_row
 from mammoscope.phantom.settings import Settings
+from mammoscope.phantom.shot import shoot
 from mammoscope.vocabulary import Part, View
 
 SHARE = 0.30  # of the women have a lesion, half of these a malignant one; the table's 2 % would take thousands
@@ -46,26 +45,22 @@ def _write(woman: Screened, part: Part, folder: Path, settings: Settings) -> lis
 
 
 def _write_view(woman: Screened, side: Side, view: View, nth: int, folder: Path, settings: Settings) -> Entry:
-    machine, breast = machine_of(woman), side.breast
-    picture = take(breast, view=view, rows=settings.rows, look=machine.look)
-    picture = widened(picture, aspect=machine.aspect, laterality=breast.laterality)
+    machine = machine_of(woman)
     patient = str(FIRST_PATIENT + woman.number)
     key = ("mammoscope phantom rsna", settings, patient)
     image = str(10**8 + int(uid(*key, nth)[5:]) % (9 * 10**8))
     path = f"train_images/{patient}/{image}.dcm"
-    about = Mammography(
-        patient_id=patient,
-        study_uid=uid(*key),
-        series_uid=uid(*key, "series"),
-        instance_uid=uid(*key, nth),
+    picture, _ = shoot(
+        woman,
+        side,
+        view,
+        machine=machine,
+        settings=settings,
+        key=key,
         number=nth,
-        laterality=breast.laterality,
-        view=view,
-        age_years=woman.age_years,
-        thickness_cm=breast.shape.thickness_cm,
-        spacing_mm=picture.spacing_mm,
+        patient_id=patient,
+        file=folder / path,
     )
-    write_mammogram(picture.pixels, folder / path, machine=machine, about=about)
     row = _row(woman, side, machine) | {"patient_id": patient, "image_id": image, "view": view.value}
     shared = {
         "patient_id": patient,

@@ -7,19 +7,19 @@ from functools import partial
 from pathlib import Path
 
 from mammoscope.phantom.cbis_tables import table
-from mammoscope.phantom.dicom import uid
 from mammoscope.phantom.exam import BILATERAL, VIEWS
 from mammoscope.phantom.layout import Entry, Layout
-from mammoscope.phantom.machine import FLAT, STRONG, Machine, widened
+from mammoscope.phantom.machine import FLAT, STRONG, Machine
 from mammoscope.phantom.mass import Mass
-from mammoscope.phantom.mg import Mammography, write_mammogram
-from mammoscope.phantom.picture import Picture, take
+from mammoscope.phantom.mg import Mammography
+from mammoscope.phantom.picture import Picture
 from mammoscope.phantom.quirk_files import OF_FILES, OF_TAGS
 from mammoscope.phantom.quirk_screening import OF_VINDR
 from mammoscope.phantom.quirks import Cells
 from mammoscope.phantom.screening import Screened, Side, best_by_breast, draw_screened
 from mammoscope.phantom.screening_truth import SCREENING_HEADER, place_of, truth_row
 from mammoscope.phantom.settings import Settings
+from mammoscope.phantom.shot import shoot
 from mammoscope.vocabulary import Part, View
 
 SHARE = 0.30  # of the women have a lesion, as in the RSNA layout
@@ -71,25 +71,20 @@ def _write_view(
     settings: Settings,
     machine: Machine,
 ) -> Entry:
-    breast = side.breast
-    picture = take(breast, view=view, rows=settings.rows, look=machine.look)
-    picture = widened(picture, aspect=machine.aspect, laterality=breast.laterality)
     key = ("mammoscope phantom vindr", settings, woman.number)
     study, series, image = (_name(*key, *more) for more in ((), ("series",), (nth,)))
     path = f"images/{study}/{image}.dicom"
-    about = Mammography(
-        patient_id=study,
-        study_uid=uid(*key),
-        series_uid=uid(*key, "series"),
-        instance_uid=uid(*key, nth),
+    picture, about = shoot(
+        woman,
+        side,
+        view,
+        machine=machine,
+        settings=settings,
+        key=key,
         number=nth,
-        laterality=breast.laterality,
-        view=view,
-        age_years=woman.age_years,
-        thickness_cm=breast.shape.thickness_cm,
-        spacing_mm=picture.spacing_mm,
+        patient_id=study,
+        file=folder / path,
     )
-    write_mammogram(picture.pixels, folder / path, machine=machine, about=about)
     ids = {"study_id": study, "series_id": series, "image_id": image}
     found = category(woman, side)
     rows = _rows(side, view, picture, ids | {"split": PARTS[part]}, found)

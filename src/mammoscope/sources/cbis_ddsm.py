@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mammoscope.records import Record
 from mammoscope.sources.cbis_files import CbisFiles
-from mammoscope.sources.cbis_tables import read_cases
+from mammoscope.sources.cbis_tables import read_cases, warn_of
 from mammoscope.sources.source import Source
 
 LOG = logging.getLogger(__name__)
@@ -17,12 +17,7 @@ def _read(root: Path) -> Iterator[Record]:
     yield from read_cases(root, source="cbis_ddsm", files=files)
     if files.unreadable:
         LOG.warning("%d files cannot be read, the first is %s", len(files.unreadable), min(files.unreadable))
-    if files.doubtful:
-        LOG.warning(
-            "mask and crop of %d lesions cannot be told apart and are taken as the table lists them, the first in %s",
-            len(files.doubtful),
-            files.doubtful[0],
-        )
+    warn_of(files.doubtful)
 
 
 CBIS_DDSM = Source(

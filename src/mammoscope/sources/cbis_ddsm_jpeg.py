@@ -1,6 +1,5 @@
 """CBIS-DDSM as Kaggle's JPEG edition gives it: csv/ with the case tables, jpeg/<series>/ with the pictures."""
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,12 +9,11 @@ from PIL import Image, UnidentifiedImageError
 
 from mammoscope.errors import SourceError
 from mammoscope.records import Record
-from mammoscope.sources.cbis_tables import read_cases
+from mammoscope.sources.cbis_tables import read_cases, warn_of
 from mammoscope.sources.source import Source
 from mammoscope.sources.table import read_table
 from mammoscope.sources.tree import files_below
 
-LOG = logging.getLogger(__name__)
 UNREADABLE = (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 NEAR = 16  # of 255: so far from black or white does JPEG take a mask's pixels
 BINARY_SHARE = 0.98  # of a mask's pixels are near black or white; the rest are rings at the lesion's edge
@@ -169,12 +167,7 @@ def _name(listed: str) -> str:
 def _read(root: Path) -> Iterator[Record]:
     files = _JpegFiles(root)
     yield from read_cases(root, source="cbis_ddsm_jpeg", files=files)
-    if files.doubtful:
-        LOG.warning(
-            "mask and crop of %d lesions cannot be told apart and are taken as the table lists them, the first in %s",
-            len(files.doubtful),
-            files.doubtful[0],
-        )
+    warn_of(files.doubtful)
 
 
 CBIS_DDSM_JPEG = Source(

@@ -1,5 +1,6 @@
 """The four case description tables of CBIS-DDSM, read alike for every edition of its pictures."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -8,6 +9,8 @@ from mammoscope.errors import SourceError, nearest
 from mammoscope.records import Record
 from mammoscope.sources.table import Row, once, read_table
 from mammoscope.vocabulary import Density, LabelOrigin, Laterality, LesionKind, Part, Pathology, View
+
+LOG = logging.getLogger(__name__)
 
 TABLES = {
     "mass_case_description_train_set.csv": Part.TRAIN,
@@ -64,6 +67,16 @@ def read_cases(root: Path, *, source: str, files: CasePictures) -> Iterator[Reco
     paths = _paths(rows, files)
     for row, part in rows:
         yield _record(row, part, paths[_image_id(row)], files, source)
+
+
+def warn_of(doubtful: list[str]) -> None:
+    """Say once how many lesions have a mask and a crop that look alike."""
+    if doubtful:
+        LOG.warning(
+            "mask and crop of %d lesions cannot be told apart and are taken as the table lists them, the first in %s",
+            len(doubtful),
+            doubtful[0],
+        )
 
 
 def _paths(rows: list[tuple[Row, Part]], files: CasePictures) -> dict[str, str]:
