@@ -59,7 +59,7 @@ def main() -> None:
         sys.stderr.write("no real pictures: set MAMMOSCOPE_DATA to a folder with rsna_jpeg640 and mini_mias\n")
         return
     jobs = [Path(f"{path}#") if at % EVERY == 0 else path for at, path in enumerate(paths)]
-    found = list(over_files(seen, jobs, crashed=lambda path: sys.exit(f"{path.name}: its decoder died")))
+    found = list(over_files(seen, jobs, crashed=lambda path, _: sys.exit(f"{path.name}: its decoder died")))
     signs, thumbs = np.stack([one.signs for _, one, _ in found]), np.stack([one.thumb for _, one, _ in found])
     alarms = len(near_copies(signs, thumbs)[0])
     bits = np.unpackbits(signs, axis=1).astype(np.float32) * 2 - 1

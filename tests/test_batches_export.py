@@ -57,9 +57,9 @@ def test_pixels_are_those_that_training_sees(bits: int, tmp_path: Path) -> None:
     index = pictures(tmp_path / "data")
     export = Export(preprocess=SMALL, bits=bits)  # type: ignore[arg-type]
 
-    export_folders(index, out=tmp_path / "out", cache=tmp_path / "cache", export=export, workers=1)
+    export_folders(index, out=tmp_path / "out", cache=tmp_path / "cache", export=export, workers=0)
 
-    table = prepare(image_table(index), roots=index.roots, preprocess=SMALL, folder=tmp_path / "cache", workers=1)
+    table = prepare(image_table(index), roots=index.roots, preprocess=SMALL, folder=tmp_path / "cache", workers=0)
     prepared = dict(table.select("image_id", "file").iter_rows())
     assert len(facts(tmp_path / "out")["files"]) == 40  # type: ignore[arg-type]
     for row in facts(tmp_path / "out")["files"]:  # type: ignore[attr-defined]
@@ -74,7 +74,7 @@ def test_a_patient_is_in_one_folder_and_counts_agree_with_the_files(tmp_path: Pa
     index = pictures(tmp_path / "data")
 
     done = export_folders(
-        index, out=tmp_path / "out", cache=tmp_path / "cache", export=Export(preprocess=SMALL), workers=1
+        index, out=tmp_path / "out", cache=tmp_path / "cache", export=Export(preprocess=SMALL), workers=0
     )
 
     files = facts(tmp_path / "out")["files"]
@@ -100,7 +100,7 @@ def test_a_corrupt_picture_is_listed_and_has_no_file(tmp_path: Path) -> None:
     (tmp_path / "data" / "5.png").unlink()
 
     done = export_folders(
-        index, out=tmp_path / "out", cache=tmp_path / "cache", export=Export(preprocess=SMALL), workers=1
+        index, out=tmp_path / "out", cache=tmp_path / "cache", export=Export(preprocess=SMALL), workers=0
     )
 
     assert {row["image_id"]: row["code"] for row in done.failed} == {"3": "truncated", "5": "missing"}
@@ -166,7 +166,7 @@ def test_images_are_chosen_by_view_and_kind_and_the_others_counted(tmp_path: Pat
     index = pictures(tmp_path / "data", lesion_id="1", lesion_kind=LesionKind.MASS)
     export = Export(preprocess=SMALL, views=(View.CC,), kind=LesionKind.MASS)
 
-    done = export_folders(index, out=tmp_path / "out", cache=tmp_path / "cache", export=export, workers=1)
+    done = export_folders(index, out=tmp_path / "out", cache=tmp_path / "cache", export=export, workers=0)
 
     assert sum(sum(classes.values()) for classes in done.counts.values()) == 20
     assert done.left_out == {"not of view CC": 20, "without a mass": 0, "without a known label": 0}
@@ -184,7 +184,7 @@ def test_a_malignancy_of_another_kind_is_noted(tmp_path: Path) -> None:
         out=tmp_path / "out",
         cache=tmp_path / "cache",
         export=export,
-        workers=1,
+        workers=0,
     )
 
     assert done.notes == ("1 images with a mass are malignant through a finding of another kind",)
@@ -202,7 +202,7 @@ def test_densities_are_classes_of_their_own(tmp_path: Path) -> None:
     index = pictures(tmp_path / "data", count=24)
     export = Export(preprocess=SMALL, by="density", ratio=RatioSplit(train=0.5, tune=0.25, test=0.25))
 
-    done = export_folders(index, out=tmp_path / "out", cache=tmp_path / "cache", export=export, workers=1)
+    done = export_folders(index, out=tmp_path / "out", cache=tmp_path / "cache", export=export, workers=0)
 
     assert all(set(classes) == {"A", "B"} and min(classes.values()) > 0 for classes in done.counts.values())
 
@@ -218,7 +218,7 @@ def test_ids_that_are_no_file_names_get_safe_and_different_ones(tmp_path: Path) 
         out=tmp_path / "out",
         cache=tmp_path / "cache",
         export=Export(preprocess=SMALL),
-        workers=1,
+        workers=0,
     )
 
     stems = [Path(name).stem.casefold() for name in made(tmp_path / "out")]
@@ -250,7 +250,7 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_verb_writes_folders_of_phantoms_and_prints_the_table(phantom: Path, tmp_path: Path) -> None:
     words = f"export-folders {phantom} --out {tmp_path / 'out'} --ratio 60/20/20 --names train/val/test --size 50"
 
-    done = CliRunner().invoke(app, [*words.split(), "--views", "CC", "--workers", "1"])
+    done = CliRunner().invoke(app, [*words.split(), "--views", "CC", "--workers", "0"])
 
     assert done.exit_code == 0, done.output
     assert [line.split()[0] for line in done.stdout.splitlines()[1:4]] == ["train", "val", "test"]

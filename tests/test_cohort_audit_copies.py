@@ -59,7 +59,7 @@ def test_pictures_alike_in_signs_only_are_no_copies() -> None:
 
 
 def test_a_file_that_kills_its_process_costs_only_itself() -> None:
-    assert sorted(over_files(die_of_three, [1, 3], crashed=lambda job: -job, workers=2)) == [-3, 1]
+    assert sorted(over_files(die_of_three, [1, 3], crashed=lambda job, _: -job, workers=2)) == [-3, 1]
 
 
 @settings(max_examples=30, deadline=None)
@@ -132,7 +132,7 @@ def test_names_are_read_by_whole_words(path: str, checks: list[str]) -> None:
 
 
 def seen(index: Index) -> Findings:
-    return audit(index, pixels=read_pixels(index, workers=1))
+    return audit(index, pixels=read_pixels(index, workers=0))
 
 
 def said(found: Findings, check: str) -> str:
@@ -218,7 +218,7 @@ def test_the_verb_reads_pictures_repairs_and_prints_a_few_of_a_kind(tmp_path: Pa
     missing = [replace(ONE, image_id=f"m{n}", path=f"m{n}.png") for n in range(9)]
     write_index(index_of([ONE, *missing], roots={"own": tmp_path}), tmp_path / "index.parquet")
 
-    done = CliRunner().invoke(app, ["audit", str(tmp_path / "index.parquet"), "--pixels", "--fix", "--workers", "1"])
+    done = CliRunner().invoke(app, ["audit", str(tmp_path / "index.parquet"), "--pixels", "--fix", "--workers", "0"])
     every = CliRunner().invoke(app, ["audit", str(tmp_path / "index.parquet"), "--all"])
 
     assert done.exit_code == every.exit_code == 1

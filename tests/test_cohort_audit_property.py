@@ -222,7 +222,7 @@ def planted(cohort: Cohort, plan: list[tuple[Callable[[Cohort, int], Planted], i
 
 def found(cohort: Cohort) -> Planted:
     index = cohort.index()
-    table = audit(index, duplicates=True, pixels=read_pixels(index, workers=1)).table
+    table = audit(index, duplicates=True, pixels=read_pixels(index, workers=0)).table
     rows = table.filter(~pl.col("check").is_in(list(GENERAL)))
     return {(row["check"], row["image_id"] or f"patient {row['patient_id']}") for row in rows.iter_rows(named=True)}
 
@@ -258,12 +258,12 @@ def test_after_the_repair_only_what_needs_a_guess_is_left(sound: Cohort, tmp_pat
     cohort = copy_of(sound, tmp_path / "planted")
     planted(cohort, [(missing, 0), (blank, 1), (copied, 2), (relabelled, 3)])
     index = cohort.index()
-    found_before = audit(index, duplicates=True, pixels=read_pixels(index, workers=1))
+    found_before = audit(index, duplicates=True, pixels=read_pixels(index, workers=0))
     before = {path.name: path.read_bytes() for path in cohort.root.iterdir()}
 
     mended, changes = repair(index, findings=found_before)
 
-    again = audit(mended, duplicates=True, pixels=read_pixels(mended, workers=1))
+    again = audit(mended, duplicates=True, pixels=read_pixels(mended, workers=0))
     assert {one.change for one in changes} == {"dropped"}
     assert index.table.height - mended.table.height == len(changes) == 4
     assert set(again.table.filter(pl.col("severity") == "error")["check"]) == {"label-and-pathology"}

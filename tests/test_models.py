@@ -108,7 +108,7 @@ def test_the_file_path_and_the_training_path_give_the_same_score(tmp_path: Path)
 
     picture(tmp_path / "a.png")
     table = prepare(
-        images(tmp_path, ["a.png"]), roots={"own": tmp_path}, preprocess=SMALL, folder=tmp_path / "c", workers=1
+        images(tmp_path, ["a.png"]), roots={"own": tmp_path}, preprocess=SMALL, folder=tmp_path / "c", workers=0
     )
     made = bundle()
 

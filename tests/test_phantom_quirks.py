@@ -45,7 +45,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 def findings(name: str, folder: Path) -> pl.DataFrame:
     index = build_index(SOURCES[name], folder)
-    return audit(index, duplicates=True, pixels=read_pixels(index, workers=1)).table
+    return audit(index, duplicates=True, pixels=read_pixels(index, workers=0)).table
 
 
 def is_found(quirk: dict[str, str], found: pl.DataFrame) -> bool:

@@ -61,7 +61,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(phantom: Path, recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    done = run_recipe(read_recipe(recipe), data=phantom, run=folder, cache=folder.parent / "cache", workers=1)
+    done = run_recipe(read_recipe(recipe), data=phantom, run=folder, cache=folder.parent / "cache", workers=0)
     assert done.report == folder / "report.html"
     return folder
 
@@ -108,7 +108,7 @@ def test_running_again_in_the_same_folder_trains_nothing_and_changes_no_number(
     shutil.copytree(run, tmp_path / "tiny")
     before = (tmp_path / "tiny" / "metrics.json").read_text()
 
-    done = run_recipe(read_recipe(recipe), data=phantom, run=tmp_path / "tiny", cache=run.parent / "cache", workers=1)
+    done = run_recipe(read_recipe(recipe), data=phantom, run=tmp_path / "tiny", cache=run.parent / "cache", workers=0)
 
     environment = json.loads((tmp_path / "tiny" / "environment.json").read_text())
     assert environment["resumed_after_epoch"] == 2
@@ -134,8 +134,8 @@ def test_the_verbs_one_by_one_do_what_run_does(run: Path, phantom: Path, recipe:
     counts = json.loads(cli("index", "cbis_ddsm", phantom, "--out", index, "--json").stdout)
     cli("audit", index)
     split = json.loads(cli("split", recipe, index, "--out", out, "--json").stdout)
-    ready = json.loads(cli("prepare", recipe, index, "--cache", tmp_path / "cache", "--workers", 1, "--json").stdout)
-    cli("train", recipe, index, "--out", out, "--cache", tmp_path / "cache", "--workers", 1, "--device", "cpu")
+    ready = json.loads(cli("prepare", recipe, index, "--cache", tmp_path / "cache", "--workers", 0, "--json").stdout)
+    cli("train", recipe, index, "--out", out, "--cache", tmp_path / "cache", "--workers", 0, "--device", "cpu")
     metrics = json.loads(cli("evaluate", out, "--json").stdout)
     cli("explain", out, "--each", 1)
     report = cli("report", out).stdout.strip()
@@ -170,7 +170,7 @@ def test_images_that_cannot_be_read_are_counted_and_the_run_goes_on(
     (broken / paths[2]).unlink()
 
     done = run_recipe(
-        read_recipe(recipe), data=broken, run=tmp_path / "run", cache=tmp_path / "cache", workers=1, device="cpu"
+        read_recipe(recipe), data=broken, run=tmp_path / "run", cache=tmp_path / "cache", workers=0, device="cpu"
     )
 
     failed = json.loads((tmp_path / "run" / "prepare.json").read_text())["failed"]

@@ -137,7 +137,7 @@ def test_a_run_of_an_unknown_backbone_leaves_no_folder(phantom: Path, tmp_path: 
 def transformer(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("transformer")
     recipe = read_recipe(recipe_file(folder, TINY.replace(MODEL, 'backbone = "test_vit"')))
-    run_recipe(recipe, data=phantom, run=folder / "run", cache=folder / "cache", workers=1)
+    run_recipe(recipe, data=phantom, run=folder / "run", cache=folder / "cache", workers=0)
     return folder / "run"
 
 

@@ -30,7 +30,6 @@ Progress = Callable[[int, int], None]
 """Called with (files done, files in all)."""
 
 PREPARE_CODES: dict[str, str] = CODES | {
-    "crashed": "the decoder killed its process",
     "internal": "a fault of this program; the log has the traceback",
 }
 """Every `code` that preparing a file can end with, and what it means."""
@@ -84,7 +83,7 @@ def prepare(
         roots: Folder of each source.
         preprocess: What decides the pixels.
         folder: The cache; shared by any number of data sets and recipes.
-        workers: Processes; one per processor when not given. With 1 the work is done in this process.
+        workers: Guarded processes; one per processor when not given. With 0 the work is done in this process.
         progress: Told after each file.
 
     Returns:
@@ -106,7 +105,7 @@ def prepare(
     ]
     work = partial(prepare_one, preprocess=preprocess, folder=folder)
     done: dict[tuple[str, str], Outcome] = {}
-    for outcome in over_files(work, jobs, crashed=_crashed, workers=workers):
+    for outcome in over_files(work, jobs, crashed=_lost, workers=workers):
         done[outcome.source, outcome.image_id] = outcome
         if progress is not None:
             progress(len(done), len(jobs))
@@ -128,7 +127,7 @@ def prepare_one(job: Job, *, preprocess: Preprocess, folder: Path) -> Outcome:
         mean = float(json.loads(about.read_text(encoding="utf-8"))["mean_intensity"])
     except ImageError as error:
         return Outcome(source=job.source, image_id=job.image_id, code=error.code, message=str(error))
-    except StorageError:
+    except (StorageError, MemoryError):
         raise
     except Exception as error:  # a bug in one file's way must not end the work on all others: it becomes a result
         log.exception("prepare: %s failed unexpectedly", name)
@@ -165,6 +164,6 @@ def _key(job: Job, preprocess: Preprocess) -> str:
     return digest.hexdigest()
 
 
-def _crashed(job: Job) -> Outcome:
-    message = f"{job.path.name}: the decoder died on this file. Set it aside, and check it with another program"
-    return Outcome(source=job.source, image_id=job.image_id, code="crashed", message=message)
+def _lost(job: Job, code: str) -> Outcome:
+    message = f"{job.path.name}: {CODES[code]}. Set it aside, and check it with another program"
+    return Outcome(source=job.source, image_id=job.image_id, code=code, message=message)

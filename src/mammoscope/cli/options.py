@@ -16,5 +16,7 @@ Root = Annotated[
     Path | None, typer.Option("--root", help="folder the data set lies in now, if it has moved since it was indexed")
 ]
 Cache = Annotated[Path | None, typer.Option("--cache", help="folder of prepared pictures [default: beside --out]")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="processes [default: one per processor]")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=0, help="guarded processes [default: one per processor]; 0: none")
+]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps or auto")]

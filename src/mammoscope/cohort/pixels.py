@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import polars as pl
 from jaxtyping import Int8, UInt8
 
 from mammoscope.errors import ImageError
-from mammoscope.images import Survey, survey
+from mammoscope.images import CODES, Survey, survey
 from mammoscope.images.many import over_files
 from mammoscope.records import Index, image_table
 
@@ -74,18 +73,17 @@ def read_pixels(index: Index, *, workers: int | None = None, progress: Progress 
 
     Args:
         index: Says where the pictures lie.
-        workers: Processes; one per processor when not given. With 1 the work is done in this process.
+        workers: Guarded processes; one per processor when not given. With 0 the work is done in this process.
         progress: Told after each file.
 
     Returns:
-        What each shows; no picture is left out. Code `crashed` stands where the decoder killed its process,
-        `internal` where this program failed.
+        What each shows; no picture is left out. Code `internal` stands where this program failed.
 
     Example:
         >>> from mammoscope.records import Record, index_of
         >>> one = Record(source="own", patient_id="1", image_id="a", path="a.png")
         >>> index = index_of([one], roots={"own": Path("no-such-folder")})
-        >>> read_pixels(index, workers=1).table["code"].to_list()
+        >>> read_pixels(index, workers=0).table["code"].to_list()
         ['missing']
     """
     images = image_table(index).select("source", "image_id", "path").rows()
@@ -96,8 +94,7 @@ def read_pixels(index: Index, *, workers: int | None = None, progress: Progress 
     rows: list[list[object]] = [[] for _ in jobs]
     signs = np.zeros((len(jobs), 32), dtype=np.uint8)
     thumbs = np.zeros((len(jobs), 1024), dtype=np.int8)
-    crashed = partial(_failed, code="crashed", message="the decoder died on this file; check it with another program")
-    for done, seen in enumerate(over_files(_look, jobs, crashed=crashed, workers=workers), start=1):
+    for done, seen in enumerate(over_files(_look, jobs, crashed=_lost, workers=workers), start=1):
         at = seen.job.at
         rows[at] = _row(seen)
         if seen.survey is not None:
@@ -112,9 +109,15 @@ def _look(job: _Job) -> _Seen:
         return _Seen(job=job, survey=survey(job.path))
     except ImageError as error:
         return _failed(job, code=error.code, message=str(error))
+    except MemoryError:
+        raise
     except Exception as error:  # a bug in one file's way must not end the work on all others: it becomes a result
         log.exception("audit: %s/%s failed unexpectedly", job.source, job.image_id)
         return _failed(job, code="internal", message=type(error).__name__)
+
+
+def _lost(job: _Job, code: str) -> _Seen:
+    return _failed(job, code=code, message=f"{CODES[code]}; check it with another program")
 
 
 def _failed(job: _Job, *, code: str, message: str) -> _Seen:

@@ -25,8 +25,11 @@ CODES: dict[str, str] = {
     "refused": "not a mammogram for presentation, by its own header",
     "implausible": "the header claims what the bytes cannot hold, or more than is allowed",
     "blank": "every pixel has the same value",
+    "crashed": "the decoder killed its process",
+    "timeout": "the decoder did not end within the time allowed",
+    "memory": "the decoder asked for more memory than allowed",
 }
-"""Every `ImageError.code` that reading a file can raise, and what it means."""
+"""Every `ImageError.code` that reading a file can raise, and what it means; the last three where it is read guarded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,47 +1,54 @@
-"""One function over many files, in several processes: a file that kills its process costs only itself."""
+"""One function over many files, in guarded processes here or on a cluster: a file that kills one costs only itself."""
 
-import multiprocessing
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import islice
+from queue import SimpleQueue
 from typing import TypeVar
 
-import cv2
+from mammoscope.images.limits import Limits, Lost
+from mammoscope.images.worker import Worker
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+AHEAD = 4  # jobs in flight for one worker
+CHUNK = 64  # jobs that share the start of one worker on a cluster
 
 
 def over_files(
     work: Callable[[Job], Result],
     jobs: Iterable[Job],
     *,
-    crashed: Callable[[Job], Result],
+    crashed: Callable[[Job, str], Result],
+    limits: Limits | None = None,
     workers: int | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Result]:
     """Yield the result of each job, in the order in which they are done.
 
     Args:
-        work: Called with a job in a worker process; both and its result can be pickled.
+        work: Called with a job in a worker process: a function at the top of its module, or a `partial` of one.
+            Jobs and results are data: plain values, paths, arrays, dataclasses, enums, pydantic models, exceptions.
         jobs: Drawn a few ahead, so that memory stays flat.
-        crashed: Makes the result of a job whose process died.
-        workers: Processes; one per processor when not given. With 1 the work is done in this process.
+        crashed: Makes the result of a job that had none, from the job and its code: `crashed`, `timeout`, `memory`.
+        limits: What one job may cost.
+        workers: Processes; one per processor when not given. With 0 the work is done in this process, unguarded.
+        executor: Where the worker processes are started instead, such as `Client.get_executor()` of a Dask cluster;
+            `workers` is then how many it has.
     """
-    count = workers or processors()
-    if count == 1:
-        yield from map(work, jobs)
-        return
-    waiting = iter(jobs)
-    while True:
-        with _pool(count, work) as pool:
-            stranded = yield from _until_broken(pool, waiting, work=work, ahead=4 * count)
-        if not stranded:
-            return
-        for job in stranded:  # one of these killed its process: each gets a process of its own
-            yield _alone(job, work=work, crashed=crashed)
+    allowed, count = limits or Limits(), processors() if workers is None else workers
+    if executor is not None:
+        there = partial(_chunk, work, allowed)
+        done = _completed(lambda given: executor.submit(there, given), jobs, workers=count, most=CHUNK)
+    elif count:
+        done = _guarded_here(work, jobs, limits=allowed, workers=count)
+    else:
+        done = ((job, _unguarded(work, job)) for job in jobs)
+    for job, answer in done:
+        yield crashed(job, answer.code) if isinstance(answer, Lost) else answer
 
 
 def processors() -> int:
@@ -49,42 +56,61 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _until_broken(
-    pool: Executor, waiting: Iterator[Job], *, work: Callable[[Job], Result], ahead: int
-) -> Generator[Result, None, list[Job]]:
-    """Yield results; return the jobs in flight when a process died."""
-    flying: dict[Future[Result], Job] = {}
-    drawn: list[Job] = []
-    while True:
-        try:
-            drawn += islice(waiting, max(0, ahead - len(flying) - len(drawn)))
-            while drawn:
-                flying[pool.submit(work, drawn[-1])] = drawn[-1]
-                drawn.pop()
-            if not flying:
-                return []
-            for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                result = future.result()
-                del flying[future]
-                yield result
-        except BrokenProcessPool:
-            return [*flying.values(), *drawn]
-
-
-def _alone(job: Job, *, work: Callable[[Job], Result], crashed: Callable[[Job], Result]) -> Result:
+def _unguarded(work: Callable[[Job], Result], job: Job) -> Result | Lost:
     try:
-        with _pool(1, work) as pool:
-            return pool.submit(work, job).result()
-    except BrokenProcessPool:
-        return crashed(job)
+        return work(job)
+    except MemoryError:
+        return Lost(code="memory")
 
 
-def _pool(workers: int, work: Callable[[Job], Result]) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("forkserver")  # a fork of a process with threads may hang
-    function = work.func if isinstance(work, partial) else work
-    context.set_forkserver_preload([function.__module__])  # imported once, not once a process
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
+def _guarded_here(
+    work: Callable[[Job], Result], jobs: Iterable[Job], *, limits: Limits, workers: int
+) -> Iterator[tuple[Job, Result | Lost]]:
+    """Threads that each borrow one of as many worker processes."""
+    every = [Worker[Job, Result](work, limits=limits) for _ in range(workers)]
+    idle: SimpleQueue[Worker[Job, Result]] = SimpleQueue()
+    for worker in every:
+        idle.put(worker)
+
+    def answer(given: list[Job]) -> list[Result | Lost]:
+        worker = idle.get()
+        try:
+            return [worker.run(job) for job in given]
+        finally:
+            idle.put(worker)
+
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield from _completed(lambda given: pool.submit(answer, given), jobs, workers=workers, most=1)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in every:  # also those that a thread waits for: it ends with them
+            worker.close()
+        pool.shutdown()
 
 
-def _one_thread() -> None:
-    cv2.setNumThreads(1)
+def _chunk(work: Callable[[Job], Result], limits: Limits, given: list[Job]) -> list[Result | Lost]:
+    """Runs on a machine of the cluster."""
+    with Worker[Job, Result](work, limits=limits) as worker:
+        return [worker.run(job) for job in given]
+
+
+def _completed(
+    submit: Callable[[list[Job]], "Future[list[Result | Lost]]"], jobs: Iterable[Job], *, workers: int, most: int
+) -> Iterator[tuple[Job, Result | Lost]]:
+    """Jobs with their answers; the lists that are submitted grow with what is done, up to `most` jobs."""
+    waiting, flying, done = iter(jobs), dict[Future[list[Result | Lost]], list[Job]](), 0
+    try:
+        while True:
+            size = min(most, 1 + done // (AHEAD * workers))
+            while len(flying) < AHEAD * workers and (given := list(islice(waiting, size))):
+                flying[submit(given)] = given
+            if not flying:
+                return
+            for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                given = flying.pop(future)
+                done += len(given)
+                yield from zip(given, future.result(), strict=True)
+    finally:
+        for future in flying:
+            future.cancel()
