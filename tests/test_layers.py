@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "src" / "mammoscope"
 LAYERS = (
-    "vocabulary errors storage records sources download phantom images cohort batches models training evaluation "
+    "vocabulary errors storage records sources download phantom images deid cohort batches models training evaluation "
     "explain report pipeline serve cli"
 ).split()
 FILES = sorted(file for file in ROOT.rglob("*.py") if file.parent != ROOT or file.stem in LAYERS)
@@ -51,7 +51,9 @@ def test_explain_and_serve_do_without_the_training_code(name: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", ["evaluation", "report", "records", "sources", "cohort", "phantom", "images", "cli"])
+@pytest.mark.parametrize(
+    "name", ["evaluation", "report", "records", "sources", "cohort", "phantom", "images", "deid", "cli"]
+)
 def test_imports_without_torch(name: str) -> None:
     code = f"import sys, mammoscope.{name}; sys.exit('torch' in sys.modules)"
 

@@ -10,6 +10,7 @@ import typer
 from mammoscope import __version__
 from mammoscope.cli.audit import audit
 from mammoscope.cli.compare import compare
+from mammoscope.cli.deid import deid
 from mammoscope.cli.demo import demo
 from mammoscope.cli.describe import describe
 from mammoscope.cli.download import download
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 
 for verb in (
-    *(sources, download, phantom, index, merge, audit, describe, split, export_folders),
+    *(sources, download, phantom, deid, index, merge, audit, describe, split, export_folders),
     *(inspect, prepare, train, evaluate, explain, report, compare, predict, run, demo),
 ):
     app.command()(verb)

@@ -1,8 +1,9 @@
-"""One self-contained HTML report of a run, one that compares runs, and one that describes a data set."""
+"""Self-contained HTML pages: of a run, of several compared, of a data set, of a de-identification."""
 
 from mammoscope.report.comparison import write_comparison
+from mammoscope.report.deidentification import write_deidentification
 from mammoscope.report.description import write_description
 from mammoscope.report.page import write_report
 from mammoscope.report.words import summary_lines
 
-__all__ = ["summary_lines", "write_comparison", "write_description", "write_report"]
+__all__ = ["summary_lines", "write_comparison", "write_deidentification", "write_description", "write_report"]

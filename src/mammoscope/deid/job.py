@@ -1,0 +1,193 @@
+"""Many files: found, de-identified one by one, none overwritten and none lost, and a report of it."""
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mammoscope import __version__
+from mammoscope.deid.burned import FLAGS
+from mammoscope.deid.file import Outcome, deidentify_file
+from mammoscope.deid.key import Key, write_private
+from mammoscope.deid.profile import EDITION, OPTIONS_EDITION
+from mammoscope.deid.reading import CODES as REFUSALS
+from mammoscope.deid.settings import CODES, Settings
+from mammoscope.deid.tally import Line, Tally
+from mammoscope.errors import RecipeError
+from mammoscope.storage import write_text
+
+REPORT = "report.json"
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What was done to all files.
+
+    Attributes:
+        settings: What was kept.
+        fingerprint: Of the key; tells keys apart and says nothing about them.
+        inputs: Files that were found.
+        outcomes: One a file that was done, in order.
+        lines: What was done, by element.
+    """
+
+    settings: Settings
+    fingerprint: str
+    inputs: int
+    outcomes: tuple[Outcome, ...]
+    lines: tuple[Line, ...]
+
+    @property
+    def refused(self) -> tuple[Outcome, ...]:
+        """Files that nothing was written for."""
+        return tuple(one for one in self.outcomes if one.code is not None)
+
+    @property
+    def flagged(self) -> tuple[Outcome, ...]:
+        """Files that were written and whose pixels somebody should look at."""
+        return tuple(one for one in self.outcomes if one.suspicions)
+
+    def as_json(self) -> dict[str, Any]:
+        """For a file; no value of an original is in it, and no name of a file."""
+        codes = Counter(one.code for one in self.refused)
+        flags = Counter(flag for outcome in self.flagged for flag in {one.flag for one in outcome.suspicions})
+        return {
+            "schema": "1",
+            "version": __version__,
+            "profile": {"standard": "DICOM PS3.15 Table E.1-1", "edition": EDITION, "options": OPTIONS_EDITION},
+            "method": [{"code": code, "meaning": CODES[code]} for code in self.settings.codes],
+            "dates": self.settings.dates.value,
+            "retain": sorted(self.settings.retain),
+            "key_fingerprint": self.fingerprint,
+            "finished": len(self.outcomes) == self.inputs,
+            "inputs": self.inputs,
+            "written": len({one.output for one in self.outcomes if one.output}),
+            "copies": len(outputs := [one.output for one in self.outcomes if one.output]) - len(set(outputs)),
+            "patients": len({one.pseudonym for one in self.outcomes if one.pseudonym}),
+            "refused": {
+                "count": len(self.refused),
+                "codes": [
+                    {"code": code, "count": n, "meaning": REFUSALS[str(code)]} for code, n in codes.most_common()
+                ],
+                "inputs": [{"input": one.number, "code": one.code, "detail": one.detail} for one in self.refused],
+            },
+            "flagged": {
+                "count": len(self.flagged),
+                "flags": [
+                    {"flag": flag.value, "count": n, "meaning": FLAGS[flag]} for flag, n in sorted(flags.items())
+                ],
+                "files": [
+                    {"file": one.output, "suspicions": [asdict(suspicion) for suspicion in one.suspicions]}
+                    for one in self.flagged
+                ],
+            },
+            "elements": [asdict(line) for line in self.lines],
+        }
+
+
+def deidentify(
+    inputs: Sequence[Path],
+    *,
+    out: Path,
+    key: Key,
+    settings: Settings | None = None,
+    table: Path | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """De-identify files and folders by the basic profile of DICOM PS3.15.
+
+    Each picture is written to `out/<pseudonym>/<hash>.dcm`, its pixels byte by byte as they were; the report goes to
+    `out/report.json`. Run it again with the same key to go on: what is there and equal stays.
+
+    Args:
+        inputs: Files and folders; folders are searched through. They are only read.
+        out: Folder to write to; outside the inputs.
+        key: Makes pseudonyms, UIDs and the shift of dates.
+        settings: What is kept; the defaults if None.
+        table: Where to write which file and patient became which, for the owner only; secret like the key.
+        progress: Called with files done and files in all.
+
+    Returns:
+        The report.
+
+    Raises:
+        RecipeError: The folders cannot be used together, or `out` was made with another key or other settings.
+        StorageError: The file system refused.
+
+    Source:
+        DICOM PS3.15 Annex E.
+    """
+    wanted = settings or Settings()
+    _refuse_places(inputs, out=out, table=table)
+    _refuse_other_run(out, key=key, settings=wanted)
+    files = list(_files(inputs))
+    report = Report(settings=wanted, fingerprint=key.fingerprint, inputs=len(files), outcomes=(), lines=())
+    _write(report, out)  # whose folder this is, before the first file
+    tally, outcomes = Tally(), list[Outcome]()
+    for number, path in enumerate(files, start=1):
+        outcomes.append(deidentify_file(path, number=number, out=out, settings=wanted, key=key))
+        tally.merge(outcomes[-1].counts)
+        if progress is not None:
+            progress(number, len(files))
+    report = replace(report, outcomes=tuple(outcomes), lines=tally.lines())
+    _write(report, out)
+    if table is not None:
+        write_private(table, _table(files, outcomes))
+    return report
+
+
+def _files(inputs: Sequence[Path]) -> Iterator[Path]:
+    """Every file once, folders searched in order; what is missing stays in the list and gets its code."""
+    seen = set()
+    for given in inputs:
+        for path in sorted(given.rglob("*")) if given.is_dir() else [given]:
+            if path.is_dir() or (there := path.resolve()) in seen:
+                continue
+            seen.add(there)
+            yield path
+
+
+def _refuse_places(inputs: Sequence[Path], *, out: Path, table: Path | None) -> None:
+    there = out.resolve()
+    if out.exists() and not out.is_dir():
+        raise RecipeError(f"{out.name}: is a file. Name a folder for what is written")
+    for given in inputs:
+        if there.is_relative_to(given.resolve()):
+            raise RecipeError(f"{out.name}: lies inside what is to be de-identified. Choose a folder outside it")
+    if table is not None and table.resolve().is_relative_to(there):
+        raise RecipeError(f"{table.name}: would lie in the folder that is given away. Choose a place outside it")
+
+
+def _refuse_other_run(out: Path, *, key: Key, settings: Settings) -> None:
+    """Two keys or settings in one folder would put one patient there twice, or keep what the report says is gone."""
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    try:
+        before = json.loads((out / REPORT).read_text(encoding="utf-8"))
+        same = before["key_fingerprint"] == key.fingerprint, [one["code"] for one in before["method"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise RecipeError(
+            f"{out.name}: holds something else than a de-identification. Choose an empty folder"
+        ) from None
+    if same != (True, list(settings.codes)):
+        what = "settings" if same[0] else "key"
+        raise RecipeError(f"{out.name}: was made with another {what}. Use the same again, or choose an empty folder")
+
+
+def _write(report: Report, out: Path) -> None:
+    write_text(out / REPORT, json.dumps(report.as_json(), indent=2) + "\n")
+
+
+def _table(files: Sequence[Path], outcomes: Sequence[Outcome]) -> str:
+    """Which input became which file and patient: the only place where both are told."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["input", "path", "patient_id", "output", "pseudonym", "refused"])
+    for path, one in zip(files, outcomes, strict=True):
+        writer.writerow([one.number, path, one.patient or "", one.output or "", one.pseudonym or "", one.code or ""])
+    return text.getvalue()
