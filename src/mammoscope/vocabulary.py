@@ -28,6 +28,40 @@ class View(StrEnum):
     CV = "CV"  # cleavage
 
 
+VIEW_CODES: dict[str, View] = {  # PS3.16 CID 4014 View for Mammography: SNOMED CT, and the older SNOMED RT
+    **dict.fromkeys(("399162004", "R-10242"), View.CC),
+    **dict.fromkeys(("399368009", "R-10226"), View.MLO),
+    **dict.fromkeys(("399260004", "R-10224"), View.ML),
+    **dict.fromkeys(("399352003", "R-10228"), View.LM),
+    **dict.fromkeys(("399099002", "R-10230"), View.LMO),
+    **dict.fromkeys(("399196006", "R-10244"), View.FB),
+    **dict.fromkeys(("399188001", "R-102D0"), View.SIO),
+    **dict.fromkeys(("441555000", "R-40AAA"), View.ISO),
+    **dict.fromkeys(("399192008", "R-1024A"), View.XCCL),
+    **dict.fromkeys(("399101009", "R-1024B"), View.XCCM),
+}
+"""The projections by the Code Value (0008,0100) of a View Code Sequence (0054,0220)."""
+
+
+class Trait(StrEnum):
+    """What sets a picture apart from a plain 2D mammogram of one whole breast; recognised from its header."""
+
+    SYNTHETIC_2D = "synthetic-2d"  # computed from tomosynthesis: C-View, Intelligent 2D, V-Preview, Insight 2D, S-View
+    TOMOSYNTHESIS = "tomosynthesis"  # reconstructed slices
+    PROJECTION = "tomosynthesis-projection"  # the exposures that slices are computed from
+    MAGNIFICATION = "magnification"  # the breast stands off the detector
+    SPOT = "spot"  # a small paddle presses a part of the breast
+    SPECIMEN = "specimen"  # excised tissue
+    IMPLANT = "implant"  # the breast holds one, visible or not
+    IMPLANT_DISPLACED = "implant-displaced"  # pushed back to the chest wall, as Eklund described
+    PARTIAL_VIEW = "partial-view"  # one of several pictures of a breast larger than the detector
+    CONTRAST = "contrast"  # taken after an injection; the energy is not stated
+    LOW_ENERGY = "low-energy"  # of a dual-energy pair: looks like a plain mammogram
+    HIGH_ENERGY = "high-energy"  # of a dual-energy pair: not for reading
+    SUBTRACTED = "subtracted"  # computed from several exposures: shows the contrast agent, not the tissue
+    BIOPSY = "biopsy"  # stereotactic, or with needle or marker
+
+
 class Density(StrEnum):
     """Breast composition category of a reader, ACR BI-RADS 5th edition."""
 

@@ -1,6 +1,6 @@
 """Reading single elements of a DICOM header: absent, empty and unreadable are told apart, and noted."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,47 @@ UNREADABLE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """Reads elements of one data set; collects the trail while doing so."""
+    """Reads elements of one data set; collects the trail while doing so.
+
+    Attributes:
+        path: The file; only its name is ever told.
+        dataset: The data set, or one item of it.
+        trail: Every decision so far; shared by all that `of` and `group` give.
+        frame: Of several frames, the one whose functional groups are read, from 0.
+    """
 
     path: Path
     dataset: Dataset
     trail: list[Step] = field(default_factory=list)
+    frame: int = 0
 
     def note(self, name: str, detail: str, cause: str) -> None:
         """Add one decision to the trail."""
         self.trail.append(Step(name=name, detail=detail, cause=cause))
+
+    def of(self, item: Dataset) -> "Header":
+        """One item of a sequence, with the same trail."""
+        return replace(self, dataset=item)
+
+    def unheard(self) -> "Header":
+        """The same elements with a trail of its own, to look at something twice."""
+        return replace(self, trail=[])
+
+    def group(self, keyword: str) -> "Header":
+        """The functional group of this frame: its own, else the one all frames share, else the data set itself.
+
+        Args:
+            keyword: The sequence of the group, such as PixelMeasuresSequence.
+
+        Source:
+            DICOM PS3.3 C.7.6.16: each group stands either once for all frames or once for each.
+        """
+        frames = self.items("PerFrameFunctionalGroupsSequence")
+        own = frames[self.frame : self.frame + 1]
+        for item in (*own, *self.items("SharedFunctionalGroupsSequence")[:1]):
+            for found in self.of(item).items(keyword)[:1]:
+                return self.of(found)
+        return self
 
     def value(self, keyword: str) -> Any:
         """The value of an element; None if it is absent, empty or cannot be parsed (noted as an oddity)."""
@@ -46,6 +78,12 @@ class Header:
         parts = value if isinstance(value, MultiValue) else [value]
         first = parts[0] if len(parts) else None
         return first.strip().upper() or None if isinstance(first, str) else None
+
+    def words(self, keyword: str) -> list[str]:
+        """All values of a text element in capitals, without the blanks around them; an empty one is kept."""
+        value = self.value(keyword)
+        parts = value if isinstance(value, MultiValue) else [value]
+        return [str(part).strip().upper() for part in parts if part is not None]
 
     def numbers(self, keyword: str) -> list[float]:
         """Finite numbers of an element; empty if absent or not numeric (noted as an oddity)."""
@@ -65,6 +103,10 @@ class Header:
         """The items of a sequence; empty if it is absent or no sequence."""
         value = self.value(keyword)
         return list(value) if isinstance(value, Sequence) else []
+
+    def codes(self, keyword: str) -> list[str]:
+        """The Code Value (0008,0100) of each item of a code sequence, in order."""
+        return [code for item in self.items(keyword) if (code := self.of(item).word("CodeValue")) is not None]
 
     def whole(self, keyword: str) -> int | None:
         """One whole number, or None."""

@@ -8,7 +8,7 @@ from jaxtyping import Float32
 
 from mammoscope.errors import ImageError
 from mammoscope.images.geometry import Geometry
-from mammoscope.vocabulary import Laterality, View
+from mammoscope.vocabulary import Laterality, Trait, View
 
 CODES: dict[str, str] = {
     "missing": "there is no such file",
@@ -59,6 +59,7 @@ class Mammogram:
         geometry: Maps original to final pixels and back.
         trail: Every decision taken on the way, in order.
         original_shape: Rows and columns in the file.
+        traits: What sets it apart from a plain mammogram of one whole breast, by its header.
     """
 
     pixels: Float32[np.ndarray, "rows cols"]
@@ -68,6 +69,7 @@ class Mammogram:
     geometry: Geometry
     trail: tuple[Step, ...]
     original_shape: tuple[int, int]
+    traits: tuple[Trait, ...] = ()
 
 
 def refusal(path: Path, code: str, what: str) -> ImageError:

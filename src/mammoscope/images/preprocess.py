@@ -2,7 +2,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from mammoscope.vocabulary import Trait
+
+ACCEPTED: tuple[Trait, ...] = (Trait.IMPLANT, Trait.IMPLANT_DISPLACED, Trait.PARTIAL_VIEW)
+"""Read unless a recipe says otherwise: plain exposures of a breast, which screening takes every day."""
 
 
 class Preprocess(BaseModel):
@@ -16,7 +21,12 @@ class Preprocess(BaseModel):
         flip: Mirror so that the chest wall is on the left, or leave as it is.
         window: Show as the header says (where it says nothing: from percentiles), or always from percentiles.
         window_index: Which of several windows or VOI LUTs of a header, from 0.
+        window_explanation: Which of them by its name, such as HARDER; where a header has none of that name, the index.
+        accept: Traits of pictures that are read and tagged; a picture with any other is refused.
+        slab: First and last slice to read of a tomosynthesis volume, from 1 as DICOM counts frames; None refuses one.
+        slab_by: How the slices of a slab become one picture, after each was averaged to the resolution it is read at.
         clear_background: Set everything outside the breast (labels, markers, tape) to 0.
+        bits: Of a final pixel: what is trained on, scored and explained is rounded to them, and the cache holds them.
 
     Example:
         >>> Preprocess(rows=512, cols=384).model_dump(exclude_defaults=True)
@@ -32,4 +42,21 @@ class Preprocess(BaseModel):
     flip: Literal["left", "none"] = "left"
     window: Literal["header", "percentile"] = "header"
     window_index: int = Field(default=0, ge=0, le=63)
+    window_explanation: str | None = Field(default=None, min_length=1, max_length=64)
+    accept: tuple[Trait, ...] = ACCEPTED
     clear_background: bool = True
+    bits: Literal[8, 16] = 16
+    slab: tuple[int, int] | None = None
+    slab_by: Literal["mean", "max"] = "mean"
+
+    @field_validator("accept")
+    @classmethod
+    def _each_once(cls, accept: tuple[Trait, ...]) -> tuple[Trait, ...]:
+        return tuple(trait for trait in Trait if trait in accept)  # equal settings are written alike
+
+    @field_validator("slab")
+    @classmethod
+    def _in_order(cls, slab: tuple[int, int] | None) -> tuple[int, int] | None:
+        if slab is not None and not 1 <= slab[0] <= slab[1]:
+            raise ValueError(f"slab must be first and last slice from 1 on, got {slab}")
+        return slab

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from mammoscope.errors import SourceError
-from mammoscope.vocabulary import Laterality, View
+from mammoscope.vocabulary import VIEW_CODES, Laterality, View
 
 UNREADABLE = (InvalidDicomError, EOFError, ValueError, AttributeError, KeyError, NotImplementedError, struct.error)
 KEYWORDS = (
@@ -18,18 +18,6 @@ KEYWORDS = (
     *("ImageLaterality", "Laterality", "ViewCodeSequence", "ViewPosition", "BreastImplantPresent", "NumberOfFrames"),
     *("ManufacturerModelName", "PresentationIntentType", "Rows", "Columns"),
 )
-VIEWS = {  # PS3.16 CID 4014: SNOMED CT, and the older SNOMED RT
-    **dict.fromkeys(("399162004", "R-10242"), View.CC),
-    **dict.fromkeys(("399368009", "R-10226"), View.MLO),
-    **dict.fromkeys(("399260004", "R-10224"), View.ML),
-    **dict.fromkeys(("399352003", "R-10228"), View.LM),
-    **dict.fromkeys(("399099002", "R-10230"), View.LMO),
-    **dict.fromkeys(("399196006", "R-10244"), View.FB),
-    **dict.fromkeys(("399188001", "R-102D0"), View.SIO),
-    **dict.fromkeys(("441555000", "R-40AAA"), View.ISO),
-    **dict.fromkeys(("399192008", "R-1024A"), View.XCCL),
-    **dict.fromkeys(("399101009", "R-1024B"), View.XCCM),
-}
 AGE_UNITS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}  # PS3.5 6.2, AS
 
 
@@ -67,7 +55,7 @@ class Tags:
     @property
     def view(self) -> View | None:
         """View Code Sequence (0054,0220), else View Position (0018,5101)."""
-        coded = [VIEWS[code] for code in self.view_codes if code in VIEWS]
+        coded = [VIEW_CODES[code] for code in self.view_codes if code in VIEW_CODES]
         word = self.text("ViewPosition")
         return coded[0] if coded else View(word) if word in set(View) else None
 

@@ -1,0 +1,58 @@
+"""Which pictures are read at all: FOR PRESENTATION mammograms, and of the others those that a recipe accepts."""
+
+from mammoscope.images.header import Header, tagged
+from mammoscope.images.mammogram import refusal
+from mammoscope.images.preprocess import ACCEPTED
+from mammoscope.images.traits import evidence_of
+from mammoscope.vocabulary import Trait
+
+MODALITIES = ("MG", "CR", "DX", "RG", "OT", "SC")
+FOR_PROCESSING = {
+    "1.2.840.10008.5.1.4.1.1.1.2.1",  # Digital Mammography X-Ray Image Storage - For Processing
+    "1.2.840.10008.5.1.4.1.1.13.1.5",  # Breast Projection X-Ray Image Storage - For Processing
+}
+
+
+def refuse_by_policy(header: Header, *, accept: tuple[Trait, ...] = ACCEPTED) -> tuple[Trait, ...]:
+    """Refuse what is no mammogram for presentation, and what the recipe does not accept.
+
+    Args:
+        header: Of the file; what was recognised is added to its trail.
+        accept: Traits that are read; others are refused. FOR PROCESSING always is. Slices of a file with several
+            frames pass: nobody reads one without naming it.
+
+    Returns:
+        The traits of the picture.
+
+    Raises:
+        ImageError: `refused`, with the element that says so and the setting that would let it in.
+    """
+    intent, modality, kind = (header.word(keyword) for keyword in ("PresentationIntentType", "Modality", "SOPClassUID"))
+    if intent == "FOR PROCESSING" or kind in FOR_PROCESSING:
+        cause = tagged("PresentationIntentType") if intent == "FOR PROCESSING" else f"{tagged('SOPClassUID')} = {kind}"
+        what = f"is FOR PROCESSING by {cause}: raw detector values that no reader sees. Use the FOR PRESENTATION image"
+        raise refusal(header.path, "refused", what)
+    if modality is not None and modality not in MODALITIES:
+        what = f"{tagged('Modality')} is {modality[:16]}, not one of {', '.join(MODALITIES)}. Leave it out of the index"
+        raise refusal(header.path, "refused", what)
+    if modality not in {None, "MG"}:
+        header.note("oddity", "read as a mammogram all the same", f"{tagged('Modality')} = {modality}")
+    found = evidence_of(header)
+    several = (header.whole("NumberOfFrames") or 1) > 1
+    asked_for = {Trait.TOMOSYNTHESIS} if several else set()  # slices are read only by naming them
+    refused = [trait for trait in found if trait not in accept and trait not in asked_for]
+    if refused:
+        raise refusal(header.path, "refused", _why(found, refused, accept))
+    for keyword in ("BurnedInAnnotation", "LossyImageCompression"):
+        word = header.word(keyword)
+        if word in {"YES", "01"}:
+            header.note("header says", tagged(keyword), word)
+    return tuple(found)
+
+
+def _why(found: dict[Trait, str], refused: list[Trait], accept: tuple[Trait, ...]) -> str:
+    """What was recognised, against what is accepted, and how to let it in."""
+    reasons = "; ".join(f"{trait} ({found[trait]})" for trait in refused)
+    allowed = ", ".join(accept) or "plain mammograms only"
+    wanted = ", ".join(f'"{trait}"' for trait in (*accept, *refused))
+    return f"is {reasons}, and the recipe accepts {allowed}. Leave it out, or set preprocess.accept = [{wanted}]"
