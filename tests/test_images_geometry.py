@@ -12,13 +12,13 @@ from mammoscope.images import Geometry
 
 @st.composite
 def plans(draw: st.DrawFn) -> dict:
-    rows, cols, halvings = draw(st.integers(40, 300)), draw(st.integers(40, 300)), draw(st.integers(0, 2))
-    smaller = (-(-rows // 2**halvings), -(-cols // 2**halvings))
+    rows, cols, factor = draw(st.integers(40, 300)), draw(st.integers(40, 300)), draw(st.integers(1, 5))
+    smaller = (-(-rows // factor), -(-cols // factor))
     x0, y0 = draw(st.integers(0, smaller[1] // 2)), draw(st.integers(0, smaller[0] // 2))
     return {
         "shape": (rows, cols),
-        "halvings": halvings,
-        "smaller": smaller,
+        "factor": factor,
+        "grid": draw(st.sampled_from(["blocks", "samples"])),
         "box": (x0, y0, draw(st.integers(x0 + 4, smaller[1])), draw(st.integers(y0 + 4, smaller[0]))),
         "mirror": draw(st.booleans()),
         "size": (draw(st.integers(4, 80)), draw(st.integers(4, 80))),
@@ -29,9 +29,7 @@ def plans(draw: st.DrawFn) -> dict:
 
 def built(plan: dict) -> Geometry:
     geometry = Geometry.of(plan["shape"], spacing_mm=(0.1, 0.05))
-    if plan["halvings"]:
-        geometry = geometry.reduced(plan["halvings"], plan["smaller"])
-    geometry = geometry.cropped(plan["box"])
+    geometry = geometry.reduced(plan["factor"], grid=plan["grid"]).cropped(plan["box"])
     if plan["mirror"]:
         geometry = geometry.mirrored()
     rows, cols = plan["size"]
@@ -100,11 +98,33 @@ def test_the_centre_of_the_first_pixel_is_half_a_pixel_in() -> None:
 
 
 def test_low_pass_samples_stand_on_every_second_pixel() -> None:
-    geometry = Geometry.of((64, 64)).reduced(2, (16, 16))
+    geometry = Geometry.of((64, 64)).reduced(4, grid="samples")
 
     centres = geometry.to_original(np.array([[0.5, 0.5], [1.5, 2.5]]))
 
     assert centres.tolist() == [[0.5, 0.5], [4.5, 8.5]]
+
+
+def test_blocks_lie_side_by_side() -> None:
+    geometry = Geometry.of((66, 64)).reduced(4, grid="blocks")
+
+    assert geometry.shape == (17, 16)
+    assert geometry.to_original(np.array([[0.0, 0.0], [1.0, 2.0]])).tolist() == [[0.0, 0.0], [4.0, 8.0]]
+
+
+def test_what_was_seen_on_a_thumbnail_lies_where_its_points_lie() -> None:
+    thumb = Geometry.of((1000, 800), spacing_mm=None).reduced(4, grid="samples").resized(100, 80)
+    final = (
+        Geometry.of((1000, 800)).reduced(2, grid="samples").cropped((50, 100, 350, 400)).mirrored().resized(150, 150)
+    )
+    seen = np.zeros((100, 80), dtype=np.float32)
+    seen[40:60, 20:40] = 1.0
+
+    shown = final.seen_from(thumb, seen) >= 0.5
+
+    rows, cols = np.nonzero(shown)
+    expected = final.box_to_final(thumb.box_to_original((20.0, 40.0, 40.0, 60.0)))
+    np.testing.assert_allclose((cols.min(), rows.min(), cols.max() + 1, rows.max() + 1), expected, atol=1.0)
 
 
 def test_mirroring_keeps_boxes_ordered() -> None:

@@ -38,6 +38,38 @@ def _jpeg_shape(stream: bytes) -> tuple[int, int] | None:
     return None
 
 
+def wavelet_levels(stream: bytes) -> int:
+    """How often the resolution of a JPEG 2000 stream can be halved; 0 if it does not say.
+
+    Source:
+        ISO/IEC 15444-1 A.6.1 (COD): marker, length, style, progression, layers, transform, then the levels.
+
+    Example:
+        >>> wavelet_levels(bytes.fromhex("ff4f ff51 0004 0000 ff52 000c 00 00 0001 00 05 0404 00 01"))
+        5
+    """
+    at = stream.find(RASTER_START[0], 0, 4096)
+    at += 2
+    while at >= 2 and at + 10 <= len(stream) and stream[at] == 0xFF and stream[at + 1] not in {0x90, 0x93, 0xD9}:
+        if stream[at + 1] == 0x52:
+            return min(stream[at + 9], 32)
+        at += 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
+    return 0
+
+
+def precision(stream: bytes) -> int | None:
+    """Bits of a sample of a JPEG 2000 stream of one unsigned component; None if it has others.
+
+    Source:
+        ISO/IEC 15444-1 A.5.1: Csiz, then Ssiz of the first component, whose top bit means signed.
+    """
+    at = stream.find(RASTER_START[0], 0, 4096)
+    if at < 0 or len(stream) < at + 43:
+        return None
+    components, size = int.from_bytes(stream[at + 40 : at + 42], "big"), stream[at + 42]
+    return size + 1 if components == 1 and size < 16 else None
+
+
 def is_whole(stream: bytes) -> bool:
     """Whether a JPEG 2000, JPEG or JPEG-LS stream has its end marker (padding after it is legal)."""
     return STREAM_END in stream.rstrip(b"\x00")[-4:]

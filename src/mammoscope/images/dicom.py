@@ -1,10 +1,10 @@
-"""One DICOM file as a picture: parsed with guards, refused by policy, decoded once."""
+"""One DICOM file as a picture: parsed with guards, refused by policy, its pixels left in the file until needed."""
 
 import logging
 import struct
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +15,15 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from mammoscope.errors import ImageError
 from mammoscope.images import facts
 from mammoscope.images.header import Header, tagged
-from mammoscope.images.mammogram import Step, refusal
-from mammoscope.images.picture import Picture, Stored
-from mammoscope.images.stored import Layout, decode, layout_of
+from mammoscope.images.levels import Levels, SlabLevels
+from mammoscope.images.mammogram import refusal
+from mammoscope.images.picture import Picture
+from mammoscope.images.preprocess import Preprocess
+from mammoscope.images.stored import Layout, layout_of, levels_of
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 MAX_INFLATED_BYTES = 1 << 29
+DEFER_BYTES = 1 << 18  # longer elements stay in the file: pixels are mapped, not read
 UNPARSABLE = (
     *(
         AttributeError,
@@ -42,28 +45,26 @@ def looks_like_dicom(start: bytes) -> bool:
     return start[128:132] == b"DICM" or (start[:2] in {b"\x02\x00", b"\x08\x00"} and start[4:6].isalpha())
 
 
-def read_dicom(path: Path, *, window_index: int, reduce: Callable[[int, int], int]) -> Picture:
-    """Read one DICOM file.
+def read_dicom(path: Path, *, wanted: Preprocess) -> Picture:
+    """Read the header of one DICOM file; its pixels are decoded when they are asked for.
 
     Args:
         path: The file.
-        window_index: Which of several windows or VOI LUTs, from 0.
-        reduce: Rows and columns of the file to halvings that the caller can do with.
+        wanted: Which window, and which slices of a volume.
 
     Raises:
         ImageError: It cannot be read, or is no mammogram for presentation; see `CODES`.
     """
-    with _quiet() as caught:
-        header = _parsed(path)
-        facts.refuse_by_policy(header)
-        if "Rows" not in header.dataset and "PixelData" not in header.dataset:
-            raise refusal(path, "no_pixels", f"has no {tagged('PixelData')}. Leave it out of the index")
-        layout = layout_of(header)
-        stored = decode(header, layout, reduce=reduce(layout.rows, layout.cols))
-        picture = _picture(header, layout, stored, window_index=window_index)
-    kinds = sorted({warning.category.__name__ for warning in caught})  # their text may hold patient data
-    oddities = (Step(name="oddity", detail="the DICOM reader warned", cause=kind) for kind in kinds)
-    return replace(picture, trail=(*header.trail, *oddities))
+    header = _parsed(path)
+    traits = facts.refuse_by_policy(header, accept=wanted.accept)
+    if "Rows" not in header.dataset and "PixelData" not in header.dataset:
+        raise refusal(path, "no_pixels", f"has no {tagged('PixelData')}. Leave it out of the index")
+    layout = layout_of(header)
+    levels = _levels(header, layout, wanted)
+    if layout.frames > 1 and wanted.slab is not None:
+        header = replace(header, frame=wanted.slab[0] - 1)
+    picture = _picture(header, layout, levels, wanted=wanted)
+    return replace(picture, traits=traits, trail=tuple(header.trail))
 
 
 def read_size(path: Path) -> tuple[tuple[int, int], tuple[float, float] | None]:
@@ -72,15 +73,25 @@ def read_size(path: Path) -> tuple[tuple[int, int], tuple[float, float] | None]:
     Raises:
         ImageError: The header cannot be parsed, or does not say how large the picture is.
     """
-    with _quiet():
+    with quiet():
         header = _parsed(path, pixels=False)
         if "Rows" not in header.dataset:
             raise refusal(path, "no_pixels", f"has no {tagged('Rows')}. Leave it out of the index")
         return (header.required("Rows"), header.required("Columns")), facts.spacing_of(header)
 
 
+def count_slices(path: Path) -> int:
+    """Number of Frames (0028,0008) of one DICOM file; its pixels are not read.
+
+    Raises:
+        ImageError: The header cannot be parsed.
+    """
+    with quiet():
+        return max(1, _parsed(path, pixels=False).whole("NumberOfFrames") or 1)
+
+
 @contextmanager
-def _quiet() -> Iterator[list[warnings.WarningMessage]]:
+def quiet() -> Iterator[list[warnings.WarningMessage]]:
     """Collect warnings, and keep pydicom from logging: both carry values, and a value may be a name."""
     logger = logging.getLogger("pydicom")
     level = logger.level
@@ -93,14 +104,33 @@ def _quiet() -> Iterator[list[warnings.WarningMessage]]:
         logger.setLevel(level)
 
 
-def _picture(header: Header, layout: Layout, stored: Stored, *, window_index: int) -> Picture:
+def _levels(header: Header, layout: Layout, wanted: Preprocess) -> Levels:
+    """The one picture of the file, or the slices that were asked for."""
+    if layout.frames == 1:
+        return levels_of(header, layout, frame=0)
+    if wanted.slab is None:
+        what = (
+            f"holds {layout.frames} slices. Name the slab to read, slab = [first, last] of [preprocess], "
+            "or read them one by one: read_slices"
+        )
+        raise refusal(header.path, "multi_frame", what)
+    first, last = wanted.slab
+    if last > layout.frames:
+        what = f"holds {layout.frames} slices, and slab is {first} to {last}. Name slices that it has"
+        raise refusal(header.path, "multi_frame", what)
+    told = f"slice {first}" if first == last else f"{wanted.slab_by} of slices {first} to {last}"
+    header.note("slices", f"{told} of {layout.frames}", f"slab, {tagged('NumberOfFrames')} = {layout.frames}")
+    slices = tuple(levels_of(header, layout, frame=at) for at in range(first - 1, last))
+    return slices[0] if len(slices) == 1 else SlabLevels(slices=slices, by=wanted.slab_by)
+
+
+def _picture(header: Header, layout: Layout, levels: Levels, *, wanted: Preprocess) -> Picture:
     if not str(header.word("PhotometricInterpretation")).startswith("MONOCHROME"):
         header.note("oddity", "neither MONOCHROME1 nor MONOCHROME2", tagged("PhotometricInterpretation"))
     return Picture(
-        stored=stored,
-        original_shape=(layout.rows, layout.cols),
+        levels=levels,
         modality=facts.modality_of(header),
-        voi=facts.voi_of(header, index=window_index),
+        voi=facts.voi_of(header, index=wanted.window_index, explanation=wanted.window_explanation),
         invert=facts.inversion_of(header),
         padding=facts.padding_of(header, signed=layout.signed),
         spacing_mm=facts.spacing_of(header),
@@ -112,8 +142,9 @@ def _picture(header: Header, layout: Layout, stored: Stored, *, window_index: in
 def _parsed(path: Path, *, pixels: bool = True) -> Header:
     """Parse the data set; what it claims about nesting, lengths and inflation is not believed."""
     try:
-        _refuse_bomb(path)
-        dataset = pydicom.dcmread(path, force=True, stop_before_pixels=not pixels)
+        deflated = _refuse_bomb(path)
+        keep_below = None if deflated else DEFER_BYTES  # what is inflated cannot be found again in the file
+        dataset = pydicom.dcmread(path, force=True, stop_before_pixels=not pixels, defer_size=keep_below)
     except RecursionError:
         raise refusal(path, "implausible", "its sequences are nested without end. Leave it out of the index") from None
     except ImageError:
@@ -125,8 +156,8 @@ def _parsed(path: Path, *, pixels: bool = True) -> Header:
     return Header(path=path, dataset=dataset)
 
 
-def _refuse_bomb(path: Path) -> None:
-    """Inflate a deflated data set piece by piece, and stop at the limit.
+def _refuse_bomb(path: Path) -> bool:
+    """Inflate a deflated data set piece by piece, and stop at the limit; whether it is one.
 
     Source:
         DICOM PS3.5 A.5: everything after the File Meta Information is one deflate stream.
@@ -134,13 +165,14 @@ def _refuse_bomb(path: Path) -> None:
     with path.open("rb") as file:
         start = file.read(144)
         if start[128:132] != b"DICM" or start[132:136] != b"\x02\x00\x00\x00":
-            return
+            return False
         meta = file.read(int.from_bytes(start[140:144], "little"))
         if DEFLATED.encode() not in meta:
-            return
+            return False
         inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
         while piece := inflater.unconsumed_tail or file.read(1 << 20):
             size += len(inflater.decompress(piece, 1 << 24))
             if size > MAX_INFLATED_BYTES:
                 what = f"inflates to more than {MAX_INFLATED_BYTES:,} bytes. Leave it out of the index"
                 raise refusal(path, "implausible", what)
+    return True

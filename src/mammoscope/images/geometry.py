@@ -6,12 +6,19 @@ the top left pixel. The pixel in row `i`, column `j` covers [j, j + 1) x [i, i +
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, UInt8
 
 Box = tuple[float, float, float, float]
+Crop = tuple[int, int, int, int]
+"""Whole columns and rows as (x0, y0, x1, y1), half open."""
+
+Grid = Literal["blocks", "samples"]
+"""What a pixel of a smaller picture is: the mean of the block that it covers, or the sample at its first pixel."""
+
 FINE = 4  # maps are placed on a grid this much finer than the final picture, then averaged
 
 
@@ -58,25 +65,27 @@ class Geometry:
         kept = (0.0, 0.0, float(cols), float(rows))
         return cls(original_shape=shape, shape=shape, kept=kept, original_spacing_mm=spacing_mm)
 
-    def reduced(self, halvings: int, shape: tuple[int, int]) -> "Geometry":
-        """Keep the low-pass part of a wavelet transform, as a JPEG 2000 decoder does.
+    def reduced(self, factor: int, *, grid: Grid) -> "Geometry":
+        """Read the picture at 1/`factor` of its resolution; its last row and column may stand for less than a block.
 
-        Sample k of the smaller picture stands for sample 2**halvings * k of the larger one, so that
-        the centres of these two pixels coincide.
+        Pixel k of a grid of blocks covers the pixels from `factor` * k on. Sample k of a wavelet's low-pass part
+        stands for pixel `factor` * k, so that the centres of these two coincide.
 
         Source:
             ISO/IEC 15444-1 F.4.2: the low-pass samples are those at even positions.
         """
-        factor = 2.0**-halvings
-        offset = 0.5 - 0.5 * factor
+        scale = 1.0 / factor
+        offset = 0.0 if grid == "blocks" else 0.5 - 0.5 * scale
+        shape = -(-self.shape[0] // factor), -(-self.shape[1] // factor)
+        told = () if factor == 1 else (f"read at 1/{factor} of the resolution, {shape[0]} x {shape[1]}",)
         return replace(
             self,
             shape=shape,
-            x_scale=self.x_scale * factor,
-            x_offset=self.x_offset * factor + offset,
-            y_scale=self.y_scale * factor,
-            y_offset=self.y_offset * factor + offset,
-            chain=(*self.chain, f"decode at 1/{2**halvings} of the resolution, {shape[0]} x {shape[1]}"),
+            x_scale=self.x_scale * scale,
+            x_offset=self.x_offset * scale + offset,
+            y_scale=self.y_scale * scale,
+            y_offset=self.y_offset * scale + offset,
+            chain=(*self.chain, *told),
         )
 
     def cropped(self, box: tuple[int, int, int, int]) -> "Geometry":
@@ -186,6 +195,22 @@ class Geometry:
         """
         return self.placed(heatmap, fine=FINE)
 
+    def seen_from(
+        self, view: "Geometry", seen: Float32[np.ndarray, "_ _"] | UInt8[np.ndarray, "_ _"]
+    ) -> Float32[np.ndarray, "_ _"] | UInt8[np.ndarray, "_ _"]:
+        """Resample what was seen in another view of the same picture, say a thumbnail, onto the final picture.
+
+        Args:
+            view: How that view came from the picture in the file.
+            seen: One value for each of its pixels.
+
+        Returns:
+            One value for each final pixel, of the same type; 0 in the padding.
+        """
+        x, y = self.x_scale / view.x_scale, self.y_scale / view.y_scale
+        matrix = np.array([[x, 0, self.x_offset - x * view.x_offset], [0, y, self.y_offset - y * view.y_offset]])
+        return _inside(_warp(seen, matrix=matrix, shape=self.shape), box=self.box_to_final(self.kept))
+
     def placed(
         self, heatmap: Float[np.ndarray, "map_rows map_cols"], *, fine: int, smooth: bool = True
     ) -> Float32[np.ndarray, "rows cols"]:
@@ -235,26 +260,27 @@ def _box_of(corners: Float[np.ndarray, "2 2"]) -> Box:
 
 
 def _warp(
-    grid: Float32[np.ndarray, "map_rows map_cols"],
+    grid: Float32[np.ndarray, "_ _"] | UInt8[np.ndarray, "_ _"],
     *,
     matrix: Float[np.ndarray, "2 3"],
     shape: tuple[int, int],
     smooth: bool = True,
-) -> Float32[np.ndarray, "rows cols"]:
+) -> Float32[np.ndarray, "_ _"] | UInt8[np.ndarray, "_ _"]:
     """Apply `matrix`, given in corner coordinates; OpenCV counts from pixel centres, half a pixel further in."""
     method = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
     centred = matrix.copy()
     centred[:, 2] += 0.5 * np.diag(matrix[:, :2]) - 0.5
-    warped = cv2.warpAffine(grid, centred, shape[::-1], flags=method, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(warped, dtype=np.float32)
+    return np.asarray(cv2.warpAffine(grid, centred, shape[::-1], flags=method, borderMode=cv2.BORDER_REPLICATE))
 
 
-def _inside(grid: Float32[np.ndarray, "rows cols"], *, box: Box) -> Float32[np.ndarray, "rows cols"]:
+def _inside(
+    grid: Float32[np.ndarray, "_ _"] | UInt8[np.ndarray, "_ _"], *, box: Box
+) -> Float32[np.ndarray, "_ _"] | UInt8[np.ndarray, "_ _"]:
     """Set pixels whose centre lies outside the box to 0; `grid` is ours to change."""
     rows, cols = grid.shape
     x0, y0, x1, y1 = (round(edge) for edge in box)
-    grid[: max(0, y0)] = 0.0
-    grid[min(rows, y1) :] = 0.0
-    grid[:, : max(0, x0)] = 0.0
-    grid[:, min(cols, x1) :] = 0.0
+    grid[: max(0, y0)] = 0
+    grid[min(rows, y1) :] = 0
+    grid[:, : max(0, x0)] = 0
+    grid[:, min(cols, x1) :] = 0
     return grid

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Float32, Int8, UInt8
 
 from mammoscope.images.breast import Side, bounding_box, polarity
+from mammoscope.images.dicom import quiet
 from mammoscope.images.display import modality_values
-from mammoscope.images.mammogram import refusal
 from mammoscope.images.picture import Picture
 from mammoscope.images.preprocess import Preprocess
-from mammoscope.images.reading import _read
-from mammoscope.images.sight import Sight, look, resampled
+from mammoscope.images.reading import picture_of, seen
+from mammoscope.images.sight import Sight, resampled, without_padding
 from mammoscope.vocabulary import Laterality, View
 
 SIDE = 16  # low frequencies kept in each direction
@@ -80,12 +80,11 @@ def survey(path: Path) -> Survey:
         >>> found.looks_inverted, found.chest, found.signs.size
         (True, 'left', 32)
     """
-    picture = _read(path, SEEN, whole=False)
-    low, high = int(picture.stored.min()), int(picture.stored.max())
-    if low == high:
-        raise refusal(path, "blank", f"every pixel is {high}. Leave it out of the index")
-    sight = look(replace(picture, laterality=None))  # the header must not help to find the side
-    breast = _breast(sight, picture)
+    with quiet():
+        picture = picture_of(path, SEEN)
+        unhelped = replace(picture, laterality=None)  # the header must not help to find the side
+        unhelped, sight, _ = seen(path, unhelped, wanted=SEEN)
+        breast = _breast(sight, unhelped)
     return Survey(
         laterality=picture.laterality,
         view=picture.view,
@@ -93,7 +92,7 @@ def survey(path: Path) -> Survey:
         said_inverted=picture.invert,
         chest=sight.chest,
         has_breast=sight.mask is not None,
-        shape=picture.original_shape,
+        shape=picture.levels.shape,
         signs=_signs(breast),
         thumb=_thumb(breast),
     )
@@ -101,13 +100,14 @@ def survey(path: Path) -> Survey:
 
 def _breast(sight: Sight, picture: Picture) -> Float32[np.ndarray, "grid grid"]:
     """The breast as a small square, bright on dark, its chest wall on the left."""
-    rows, cols = sight.stored.shape
+    glance, _ = without_padding(sight.glance, picture)
+    rows, cols = glance.shape
     x0, y0, x1, y1 = 0, 0, cols, rows
     if sight.mask is not None:
         box = bounding_box(sight.mask)
         x, y = cols / sight.mask.shape[1], rows / sight.mask.shape[0]
         x0, y0, x1, y1 = floor(box[0] * x), floor(box[1] * y), ceil(box[2] * x), ceil(box[3] * y)
-    small = resampled(sight.stored[y0:y1, x0:x1], shape=(GRID_PX, GRID_PX))
+    small = resampled(glance[y0:y1, x0:x1], shape=(GRID_PX, GRID_PX))
     values = modality_values(small, picture.modality).astype(np.float32)
     shown = -values if sight.invert else values
     return np.ascontiguousarray(shown[:, ::-1] if sight.chest == "right" else shown)

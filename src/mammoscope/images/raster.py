@@ -1,8 +1,10 @@
 """Pictures without tags: PNG, PGM, JPEG, TIFF."""
 
 import struct
-import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,11 @@ from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
 from mammoscope.errors import ImageError
+from mammoscope.images.codecs import DctLevels
 from mammoscope.images.display import Window
+from mammoscope.images.levels import ArrayLevels, Levels, Stored
 from mammoscope.images.mammogram import Step, refusal
-from mammoscope.images.picture import MAX_PIXELS, Picture, Stored
+from mammoscope.images.picture import MAX_PIXELS, Picture
 
 FORMATS = ("PNG", "PPM", "JPEG", "TIFF")
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L")
@@ -28,34 +32,44 @@ def read_raster(path: Path) -> Picture:
     Raises:
         ImageError: It cannot be read; see `CODES`.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            with Image.open(path, formats=FORMATS) as image:
-                _check(image, path=path)
-                kind, mode = str(image.format), image.mode
-                orientation = image.getexif().get(274, 1) if kind == "JPEG" else 1  # Exif 0x0112
-                stored = _grey(image, path=path)
-        except ImageError:
-            raise
-        except UnidentifiedImageError:
-            raise refusal(
-                path, "not_an_image", "neither DICOM nor PNG, PGM, JPEG or TIFF. Leave it out of the index"
-            ) from None
-        except Image.DecompressionBombError:
-            raise _too_large(path) from None
-        except BROKEN as error:
-            raise _broken(path, error) from error
-    steps = [Step(name="decode", detail=f"{kind}, {stored.dtype.itemsize * 8} bit", cause=f"channels {mode}")]
-    steps += [
-        Step(name="oddity", detail="the decoder warned", cause=name)
-        for name in sorted({warning.category.__name__ for warning in caught})
-    ]
+    with _failures(path), Image.open(path, formats=FORMATS) as image:
+        _check(image, path=path)
+        levels, depth = _levels(image, path=path)
+        steps = [Step(name="decode", detail=f"{image.format}, {depth} bit", cause=f"channels {image.mode}")]
+        orientation = image.getexif().get(274, 1) if image.format == "JPEG" else 1  # Exif 0x0112
     if orientation != 1:
         cause = f"Exif Orientation = {orientation}"
         steps.append(Step(name="oddity", detail="a wish to turn the picture was not followed", cause=cause))
-    voi = FULL_RANGE if stored.dtype == np.uint8 else None
-    return Picture(stored=stored, original_shape=(stored.shape[0], stored.shape[1]), voi=voi, trail=tuple(steps))
+    return Picture(levels=levels, voi=FULL_RANGE if depth == 8 else None, trail=tuple(steps))
+
+
+@contextmanager
+def _failures(path: Path) -> Iterator[None]:
+    """Whatever a decoder raises becomes one code."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        what = "neither DICOM nor PNG, PGM, JPEG or TIFF. Leave it out of the index"
+        raise refusal(path, "not_an_image", what) from None
+    except Image.DecompressionBombError:
+        raise _too_large(path) from None
+    except BROKEN as error:
+        raise _broken(path, error) from error
+
+
+def _levels(image: Image.Image, *, path: Path) -> tuple[Levels, int]:
+    """The picture, to be decoded at the resolution that is needed, and the depth of its pixels in bits."""
+    if image.format == "JPEG" and image.mode in {"L", "RGB"}:
+        return DctLevels(stream=path.read_bytes(), shape=image.size[::-1], grey=partial(_guarded_grey, path=path)), 8
+    stored = _grey(image, path=path)
+    return ArrayLevels(values=stored), stored.dtype.itemsize * 8
+
+
+def _guarded_grey(image: Image.Image, *, path: Path) -> Stored:
+    with _failures(path):
+        return _grey(image, path=path)
 
 
 def grey_of(colour: UInt8[np.ndarray, "rows cols channels"], *, path: Path) -> UInt8[np.ndarray, "rows cols"]:

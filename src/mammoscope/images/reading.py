@@ -1,37 +1,36 @@
 """From a file to the final pixels: one path for training, evaluation, prediction and serving.
 
-Order: decode the stored values; look at a thumbnail for breast and chest wall; crop and area-average
-the stored values; Modality LUT, VOI LUT, inversion; clear the background; mirror; pad.
+Order: look at a thumbnail for breast and chest wall; decode what the crop needs and no more; area-average;
+Modality LUT, VOI LUT, inversion; clear the background; mirror; pad.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
-from math import floor, log2
+from math import ceil, floor
 from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from mammoscope.images.breast import bounding_box, grown
-from mammoscope.images.dicom import looks_like_dicom, read_dicom
-from mammoscope.images.display import Lut, Window, display_values, percentile_window
-from mammoscope.images.geometry import Geometry
+from mammoscope.images.breast import THUMB_SIDE, bounding_box, grown
+from mammoscope.images.dicom import count_slices, looks_like_dicom, quiet, read_dicom
+from mammoscope.images.display import IDENTITY, Lut, Window, display_values, modality_values, percentile_window
+from mammoscope.images.geometry import Crop, Geometry
+from mammoscope.images.levels import ArrayLevels, Levels, Reduced
 from mammoscope.images.mammogram import Mammogram, Step, refusal
 from mammoscope.images.picture import MAX_FILE_BYTES, MIN_SIDE, Picture
 from mammoscope.images.preprocess import Preprocess
 from mammoscope.images.raster import read_raster
-from mammoscope.images.sight import Sight, look, padding_is_bright, resampled
+from mammoscope.images.sight import Sight, look, padding_is_bright, resampled, without_padding
 from mammoscope.storage import whole_file
 from mammoscope.vocabulary import Laterality, View
 
-PIXELS_VERSION: str = "1"
+PIXELS_VERSION: str = "2"
 """Part of every cache key and bundle. Raise it when the same file and `Preprocess` give other pixels than before."""
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 0.5, 99.5  # of the breast on the thumbnail, where no window is given
 SKIN_PX = 4  # thumbnail pixels kept around the breast when the background is cleared
-SPARE = 4  # reduced decoding leaves at least this many pixels for one final pixel of the whole picture ...
-SPARE_IN_CROP = 2  # ... and this many for one of the crop; otherwise the file is decoded in full
-MAX_HALVINGS = 2
 
 
 def read_mammogram(
@@ -66,29 +65,51 @@ def read_mammogram(
         >>> mammogram.pixels.shape, round(float(mammogram.pixels.max()), 2)
         ((32, 32), 0.8)
     """
-    wanted = preprocess or Preprocess()
-    picture = _with_hints(_read(path, wanted, whole=False), laterality=laterality, view=view)
-    sight = look(picture)
-    if _is_reduced(picture) and (padding_is_bright(picture) or _scale(sight, wanted) * SPARE_IN_CROP > 1):
-        picture = _with_hints(_read(path, wanted, whole=True), laterality=laterality, view=view)
-        sight = look(picture)
-    if int(picture.stored.min()) == int(picture.stored.max()):
-        raise refusal(path, "blank", f"every pixel is {int(picture.stored.max())}. Leave it out of the index")
-    return _finished(picture, sight, wanted)
+    return read_with_sight(path, preprocess=preprocess, laterality=laterality, view=view)[0]
 
 
-def write_png(mammogram: Mammogram, path: Path) -> None:
-    """Write the final pixels as an 8-bit PNG, for people to look at.
+def read_slices(path: Path, *, preprocess: Preprocess | None = None) -> Iterator[Mammogram]:
+    """Read the slices of a tomosynthesis volume one after the other; of any other file, its one picture.
+
+    Args:
+        path: The file.
+        preprocess: As for `read_mammogram`; its slab is replaced by each slice in turn.
+
+    Yields:
+        One mammogram a slice. One slice is in memory at a time.
 
     Raises:
-        StorageError: The file system refused.
+        ImageError: As `read_mammogram`.
     """
-    grey = np.rint(mammogram.pixels * np.float32(255)).astype(np.uint8)
-    with whole_file(path) as temporary:
-        temporary.write_bytes(cv2.imencode(".png", grey)[1].tobytes())
+    wanted = preprocess or Preprocess()
+    for number in range(1, count_slices(path) + 1):
+        yield read_mammogram(path, preprocess=wanted.model_copy(update={"slab": (number, number)}))
 
 
-def _read(path: Path, wanted: Preprocess, *, whole: bool) -> Picture:
+def read_with_sight(
+    path: Path,
+    *,
+    preprocess: Preprocess | None = None,
+    laterality: Laterality | None = None,
+    view: View | None = None,
+) -> tuple[Mammogram, Sight]:
+    """`read_mammogram`, and what was seen on the thumbnail on the way."""
+    wanted = preprocess or Preprocess()
+    with quiet() as caught:
+        picture = _with_hints(picture_of(path, wanted), laterality=laterality, view=view)
+        picture, sight, padding = seen(path, picture, wanted=wanted)
+        mammogram = _finished(picture, sight, wanted, padding=padding)
+    kinds = sorted({warning.category.__name__ for warning in caught})  # their text may hold patient data
+    oddities = (Step(name="oddity", detail="the reader warned", cause=kind) for kind in kinds)
+    return replace(mammogram, trail=(*mammogram.trail, *oddities)), sight
+
+
+def picture_of(path: Path, wanted: Preprocess) -> Picture:
+    """What a file says about its picture; the pixels of large files are not read yet.
+
+    Raises:
+        ImageError: It is not a readable mammogram.
+    """
     try:
         with path.open("rb") as file:
             start = file.read(132)
@@ -102,26 +123,59 @@ def _read(path: Path, wanted: Preprocess, *, whole: bool) -> Picture:
     if size > MAX_FILE_BYTES:
         raise refusal(path, "implausible", f"has {size:,} bytes, and at most {MAX_FILE_BYTES:,} are read. Leave it out")
     if looks_like_dicom(start):
-        halvings = 0 if whole else MAX_HALVINGS
-        return read_dicom(
-            path,
-            window_index=wanted.window_index,
-            reduce=lambda rows, cols: min(halvings, _spare_halvings(rows, cols, wanted)),
-        )
+        return read_dicom(path, wanted=wanted)
     picture = read_raster(path)
-    rows, cols = picture.original_shape
+    rows, cols = picture.levels.shape
     if min(rows, cols) < MIN_SIDE:
         what = f"has {rows} rows and {cols} columns, and at least {MIN_SIDE} a side are needed. Leave it out"
         raise refusal(path, "implausible", what)
     return picture
 
 
-def _spare_halvings(rows: int, cols: int, wanted: Preprocess) -> int:
-    return max(0, floor(log2(max(rows / wanted.rows, cols / wanted.cols) / SPARE)))
+def seen(path: Path, picture: Picture, *, wanted: Preprocess) -> tuple[Picture, Sight, Levels | None]:
+    """Look at a picture.
+
+    Returns:
+        The picture to read on from, what was seen, and the share of padding in its pixels (0 to 255) where the
+        picture no longer says.
+
+    Raises:
+        ImageError: Its pixels cannot be decoded, or are all the same.
+    """
+    rows, cols = picture.levels.shape
+    needed = max(1.0, max(rows, cols) / THUMB_SIDE)
+    whole = max(rows / wanted.rows, cols / wanted.cols)
+    glance, factor = picture.levels.glance(needed=needed, final=whole)
+    padding = None
+    if isinstance(picture.modality, Lut) or padding_is_bright(picture, glance):
+        picture, padding = _settled(picture)
+        glance, factor = picture.levels.glance(needed=needed, final=whole)
+    if int(glance.min()) == int(glance.max()):
+        every = picture.levels.read(1)
+        if int(every.min()) == int(every.max()):
+            raise refusal(path, "blank", f"every pixel is {int(every.max())}. Leave it out of the index")
+    return picture, look(picture, glance, factor=factor), padding
 
 
-def _is_reduced(picture: Picture) -> bool:
-    return picture.stored.shape != picture.original_shape
+def _settled(picture: Picture) -> tuple[Picture, Levels | None]:
+    """Do on every pixel what averaging must not come before: a table, and padding brighter than the picture."""
+    values, padding = without_padding(picture.levels.read(1), picture)
+    share = None if padding is None else ArrayLevels(values=padding.astype(np.uint8) * np.uint8(255))
+    if isinstance(picture.modality, Lut):
+        values = modality_values(values, picture.modality).astype(np.uint16)
+        return replace(picture, levels=ArrayLevels(values=values), modality=IDENTITY, padding=None), share
+    return replace(picture, levels=ArrayLevels(values=values), padding=None), share
+
+
+def write_png(mammogram: Mammogram, path: Path) -> None:
+    """Write the final pixels as an 8-bit PNG, for people to look at.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    grey = np.rint(mammogram.pixels * np.float32(255)).astype(np.uint8)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(cv2.imencode(".png", grey)[1].tobytes())
 
 
 def _with_hints(picture: Picture, *, laterality: Laterality | None, view: View | None) -> Picture:
@@ -136,41 +190,38 @@ def _with_hints(picture: Picture, *, laterality: Laterality | None, view: View |
     return replace(picture, laterality=laterality or picture.laterality, view=view or picture.view, trail=tuple(steps))
 
 
-def _crop(sight: Sight, wanted: Preprocess) -> tuple[int, int, int, int]:
-    """Columns and rows of the stored values to keep, as (x0, y0, x1, y1)."""
-    rows, cols = sight.stored.shape
+def _box(picture: Picture, sight: Sight, wanted: Preprocess) -> tuple[float, float, float, float]:
+    """What to keep, as x0, y0, x1, y1 in pixels of the file."""
+    rows, cols = picture.levels.shape
     if wanted.region == "whole" or sight.mask is None:
-        return 0, 0, cols, rows
-    x0, y0, x1, y1 = bounding_box(sight.mask)
+        return 0.0, 0.0, float(cols), float(rows)
+    left, top, right, bottom = (float(edge) for edge in bounding_box(sight.mask))
+    x0, y0, x1, y1 = sight.geometry.box_to_original((left, top, right, bottom))
     air_x, air_y = wanted.margin * (x1 - x0), wanted.margin * (y1 - y0)
-    x, y = cols / sight.mask.shape[1], rows / sight.mask.shape[0]
-    return (
-        max(0, floor((x0 - air_x) * x)),
-        max(0, floor((y0 - air_y) * y)),
-        min(cols, round((x1 + air_x) * x + 0.5)),
-        min(rows, round((y1 + air_y) * y + 0.5)),
-    )
+    return max(0.0, x0 - air_x), max(0.0, y0 - air_y), min(float(cols), x1 + air_x), min(float(rows), y1 + air_y)
 
 
-def _scale(sight: Sight, wanted: Preprocess) -> float:
-    """Final pixels for one stored pixel."""
-    x0, y0, x1, y1 = _crop(sight, wanted)
-    return min(wanted.rows / (y1 - y0), wanted.cols / (x1 - x0))
-
-
-def _finished(picture: Picture, sight: Sight, wanted: Preprocess) -> Mammogram:
-    box, scale = _crop(sight, wanted), _scale(sight, wanted)
-    x0, y0, x1, y1 = box
-    size = max(1, round((y1 - y0) * scale)), max(1, round((x1 - x0) * scale))
-    voi, window_steps = _voi(picture, sight, wanted)
-    crop = resampled(sight.stored[y0:y1, x0:x1], shape=size)
-    shown = display_values(crop, modality=picture.modality, voi=voi, invert=sight.invert)
-    if sight.padding is not None:
-        shown[resampled(sight.padding[y0:y1, x0:x1], shape=size) == 255] = 0.0
+def _finished(picture: Picture, sight: Sight, wanted: Preprocess, *, padding: Levels | None) -> Mammogram:
+    x0, y0, x1, y1 = box = _box(picture, sight, wanted)
+    factor = picture.levels.factor_for(max((y1 - y0) / wanted.rows, (x1 - x0) / wanted.cols))
+    again = isinstance(picture.levels, ArrayLevels) or sight.factor > factor  # or what was looked at is fine enough
+    factor = factor if again else sight.factor
+    geometry = Geometry.of(picture.levels.shape, spacing_mm=picture.spacing_mm)
+    geometry = geometry.reduced(factor, grid=picture.levels.grid)
+    crop = _whole_pixels(geometry.box_to_final(box), geometry.shape)
+    kept = picture.levels.read(factor, crop) if again else _cut(sight.glance, crop)
+    clean, bare = without_padding(kept, picture)
     flip = wanted.flip == "left" and sight.chest == "right"
-    right = sight.chest == "right" and not flip
-    geometry = _geometry(picture, box=box, size=size, flip=flip, wanted=wanted, right=right)
-    left = wanted.cols - size[1] if right else 0
+    geometry = geometry.cropped(crop)
+    scale = min(wanted.rows / geometry.shape[0], wanted.cols / geometry.shape[1])
+    size = max(1, round(geometry.shape[0] * scale)), max(1, round(geometry.shape[1] * scale))
+    voi, window_steps = _voi(picture, sight, wanted)
+    shown = display_values(resampled(clean, shape=size), modality=picture.modality, voi=voi, invert=sight.invert)
+    share = bare.astype(np.float32) * 255 if bare is not None else padding.read(factor, crop) if padding else None
+    if share is not None:
+        shown[resampled(share, shape=size) >= 254.5] = 0.0
+    left = wanted.cols - size[1] if sight.chest == "right" and not flip else 0
+    geometry = (geometry.mirrored() if flip else geometry).resized(*size).padded(wanted.rows, wanted.cols, left=left)
     pixels = np.zeros((wanted.rows, wanted.cols), dtype=np.float32)
     pixels[: size[0], left : left + size[1]] = shown[:, ::-1] if flip else shown
     steps = [*picture.trail, *sight.trail, *window_steps]
@@ -179,7 +230,7 @@ def _finished(picture: Picture, sight: Sight, wanted: Preprocess) -> Mammogram:
         for link in geometry.chain
     ]
     if wanted.clear_background and sight.mask is not None:
-        pixels, cleared = _cleared(pixels, sight.mask, geometry)
+        pixels, cleared = _cleared(pixels, sight.mask, geometry, sight.geometry)
         steps.append(cleared)
     return Mammogram(
         pixels=pixels,
@@ -188,7 +239,8 @@ def _finished(picture: Picture, sight: Sight, wanted: Preprocess) -> Mammogram:
         view=picture.view,
         geometry=geometry,
         trail=tuple(steps),
-        original_shape=picture.original_shape,
+        original_shape=picture.levels.shape,
+        traits=picture.traits,
     )
 
 
@@ -203,32 +255,28 @@ def _voi(picture: Picture, sight: Sight, wanted: Preprocess) -> tuple[Window | L
     return window, [Step(name="window", detail=detail, cause=cause)]
 
 
-def _geometry(
-    picture: Picture,
-    *,
-    box: tuple[int, int, int, int],
-    size: tuple[int, int],
-    flip: bool,
-    wanted: Preprocess,
-    right: bool,
-) -> Geometry:
-    geometry = Geometry.of(picture.original_shape, spacing_mm=picture.spacing_mm)
-    if _is_reduced(picture):
-        halvings = round(log2(picture.original_shape[0] / picture.stored.shape[0]))
-        geometry = geometry.reduced(halvings, (picture.stored.shape[0], picture.stored.shape[1]))
-    geometry = geometry.cropped(box)
-    if flip:
-        geometry = geometry.mirrored()
-    left = wanted.cols - size[1] if right else 0
-    return geometry.resized(*size).padded(wanted.rows, wanted.cols, left=left)
+def _whole_pixels(box: tuple[float, float, float, float], shape: tuple[int, int]) -> Crop:
+    """Columns and rows that hold a box."""
+    x0, y0, x1, y1 = box
+    left, top = max(0, floor(x0 + 1e-6)), max(0, floor(y0 + 1e-6))
+    return left, top, max(left + 1, min(shape[1], ceil(x1 - 1e-6))), max(top + 1, min(shape[0], ceil(y1 - 1e-6)))
+
+
+def _cut(level: Reduced, crop: Crop) -> Reduced:
+    x0, y0, x1, y1 = crop
+    return level[y0:y1, x0:x1]
 
 
 def _cleared(
-    pixels: Float32[np.ndarray, "rows cols"], mask: Bool[np.ndarray, "thumb_rows thumb_cols"], geometry: Geometry
+    pixels: Float32[np.ndarray, "rows cols"],
+    mask: Bool[np.ndarray, "thumb_rows thumb_cols"],
+    geometry: Geometry,
+    thumb: Geometry,
 ) -> tuple[Float32[np.ndarray, "rows cols"], Step]:
     """Set everything outside the breast to 0."""
-    breast = geometry.placed(grown(mask, pixels=SKIN_PX).astype(np.float32), fine=1) >= 0.5
-    outside = pixels[~breast]
-    share = float((outside > 0.1).mean()) if outside.size else 0.0
+    near = grown(mask, pixels=SKIN_PX).astype(np.uint8) * np.uint8(255)
+    outside = geometry.seen_from(thumb, near) < 128
+    share = float(((pixels > 0.1) & outside).sum()) / max(1, int(outside.sum()))
     detail = f"outside the breast set to 0; {share:.1%} of it was brighter than 0.1"
-    return np.where(breast, pixels, np.float32(0)), Step(name="background", detail=detail, cause="clear_background")
+    cleared = Step(name="background", detail=detail, cause="clear_background")
+    return np.where(outside, np.float32(0), pixels), cleared

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Float32, Real
 
 from mammoscope.images.breast import THUMB_SIDE, Side, bounding_box, breast_mask, chest_side, grown, polarity, stretched
 from mammoscope.images.display import Rescale, modality_values
+from mammoscope.images.geometry import Geometry
+from mammoscope.images.levels import Reduced
 from mammoscope.images.mammogram import Step
-from mammoscope.images.picture import Picture, Resized, Stored
+from mammoscope.images.picture import Picture
 from mammoscope.vocabulary import Laterality
 
 RIM_PX = 3  # thumbnail pixels at the rim of the breast where air is mixed in
@@ -20,8 +22,9 @@ class Sight:
     """What the pixels of one picture show.
 
     Attributes:
-        stored: Stored values, padding replaced by the darkest value of the picture.
-        padding: Share of padding in each stored pixel, 0 or 255; None if there is none.
+        glance: Stored values of the whole picture, as small as they were looked at.
+        factor: Pixels of the file for one of `glance`.
+        geometry: From the picture in the file to the thumbnail.
         values: Modality values of the thumbnail.
         invert: Low modality values are to be shown bright.
         mask: The breast on the thumbnail; None if nothing stands out.
@@ -29,8 +32,9 @@ class Sight:
         trail: What was decided.
     """
 
-    stored: Stored
-    padding: UInt8[np.ndarray, "rows cols"] | None
+    glance: Reduced
+    factor: int
+    geometry: Geometry
     values: Float[np.ndarray, "thumb_rows thumb_cols"]
     invert: bool
     mask: Bool[np.ndarray, "thumb_rows thumb_cols"] | None
@@ -47,11 +51,18 @@ class Sight:
         return kept
 
 
-def look(picture: Picture) -> Sight:
-    """Look at a thumbnail: where the background, the breast and the chest wall are."""
-    stored, padding = _without_padding(picture)
-    thumb = resampled(stored, shape=_thumb_shape(stored.shape[0], stored.shape[1]))
-    values = modality_values(thumb, picture.modality)
+def look(picture: Picture, glance: Reduced, *, factor: int) -> Sight:
+    """Look at a thumbnail: where the background, the breast and the chest wall are.
+
+    Args:
+        picture: What the file says.
+        glance: Its stored values, the whole picture at least at the size of the thumbnail.
+        factor: Pixels of the file for one of `glance`.
+    """
+    seen_at = Geometry.of(picture.levels.shape).reduced(factor, grid=picture.levels.grid)
+    clean, _ = without_padding(glance, picture)
+    shape = _thumb_shape(glance.shape[0], glance.shape[1])
+    values = modality_values(resampled(clean, shape=shape), picture.modality).astype(np.float64)
     seen = polarity(values)
     steps = []
     numbers = f"pixels at one value: {seen.dark:.0%} at the dark end, {seen.bright:.0%} at the bright end"
@@ -69,48 +80,68 @@ def look(picture: Picture) -> Sight:
         detail = f"the chest wall is on the {chest}: the picture is mirrored, or its side is wrong"
         steps.append(Step(name="oddity", detail=detail, cause=f"laterality {picture.laterality}"))
     return Sight(
-        stored=stored, padding=padding, values=values, invert=invert, mask=mask, chest=chest, trail=tuple(steps)
+        glance=glance,
+        factor=factor,
+        geometry=seen_at.resized(*shape),
+        values=values,
+        invert=invert,
+        mask=mask,
+        chest=chest,
+        trail=tuple(steps),
     )
 
 
-def resampled(stored: Stored, *, shape: tuple[int, int]) -> Resized:
-    """Area average when shrinking, linear interpolation when enlarging. The one place where pixels are resampled."""
-    shrinks = shape[0] < stored.shape[0] or shape[1] < stored.shape[1]
+def resampled(
+    values: Real[np.ndarray, "rows cols"], *, shape: tuple[int, int]
+) -> Float32[np.ndarray, "new_rows new_cols"]:
+    """Area average when shrinking, linear interpolation when enlarging. The one place where pixels are resampled.
+
+    Means of 8-bit values keep their fractions; of deeper ones, 0.5 of at most 65535 is lost.
+    """
+    shrinks = shape[0] < values.shape[0] or shape[1] < values.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    smaller: Resized = cv2.resize(stored, shape[::-1], interpolation=method)
-    return smaller
+    fine = values.astype(np.float32) if values.dtype.itemsize == 1 else values
+    return np.asarray(cv2.resize(fine, shape[::-1], interpolation=method), dtype=np.float32)
 
 
-def padding_is_bright(picture: Picture) -> bool:
+def padding_is_bright(picture: Picture, glance: Reduced) -> bool:
     """Whether padding is brighter than the picture: then it must be taken out before any averaging."""
     if picture.padding is None:
         return False
     low, high = picture.padding
-    shown = picture.stored[(picture.stored < low) | (picture.stored > high)]
+    shown = glance[(glance < low) | (glance > high)]
     if shown.size == 0:
         return False
     above = low > float(np.median(shown))
     return above != _dark_is_high(picture)
 
 
+def without_padding(values: Reduced, picture: Picture) -> tuple[Reduced, Bool[np.ndarray, "new_rows new_cols"] | None]:
+    """Replace padding by the darkest value of the picture, so that averaging draws no rim.
+
+    Values beyond the darkest one that does not touch padding are mixed from both, and are replaced too.
+
+    Returns:
+        The values, and where they were padding; None if nowhere.
+    """
+    if picture.padding is None:
+        return values, None
+    low, high = picture.padding
+    padding = (values >= low) & (values <= high)
+    if padding.all() or not padding.any():
+        return values, None
+    pure = cv2.erode((~padding).astype(np.uint8), np.ones((3, 3), dtype=np.uint8)).astype(bool)
+    inside = values[pure if pure.any() else ~padding]
+    if _dark_is_high(picture):
+        dark = inside.max()
+        return np.where(padding, dark, np.minimum(values, dark)), padding
+    dark = inside.min()
+    return np.where(padding, dark, np.maximum(values, dark)), padding
+
+
 def _dark_is_high(picture: Picture) -> bool:
     falling = isinstance(picture.modality, Rescale) and picture.modality.slope < 0
     return bool(picture.invert) != falling
-
-
-def _without_padding(picture: Picture) -> tuple[Stored, UInt8[np.ndarray, "rows cols"] | None]:
-    """Replace padding by the darkest value of the picture, so that averaging draws no bright rim."""
-    stored = picture.stored
-    if picture.padding is None:
-        return stored, None
-    padding = cv2.inRange(stored, *(np.array([float(value)]) for value in picture.padding))
-    inside = padding == 0
-    if inside.all() or not inside.any():
-        return stored, None
-    dark = stored.max(where=inside, initial=np.iinfo(stored.dtype).min)
-    if not _dark_is_high(picture):
-        dark = stored.min(where=inside, initial=np.iinfo(stored.dtype).max)
-    return np.where(inside, stored, dark), padding
 
 
 def _thumb_shape(rows: int, cols: int) -> tuple[int, int]:

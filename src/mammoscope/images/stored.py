@@ -1,29 +1,37 @@
-"""The one place where stored values are decoded: native, JPEG 2000, JPEG-LS, JPEG, RLE."""
+"""The one place where stored values are decoded: native, JPEG 2000, JPEG-LS, JPEG, RLE; one frame at a time."""
 
-import io
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Integer
 from openjpeg.utils import decode as decode_jpeg2000
 from PIL import Image
-from pydicom.encaps import get_frame
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.errors import BytesLengthException
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
 from mammoscope.errors import ImageError
-from mammoscope.images.codestream import claimed_shape, is_whole
+from mammoscope.images.codecs import DctLevels, WaveletLevels
+from mammoscope.images.codestream import claimed_shape, is_whole, precision
 from mammoscope.images.header import Header, tagged
+from mammoscope.images.levels import ArrayLevels, Levels, Stored
 from mammoscope.images.mammogram import refusal
-from mammoscope.images.picture import MAX_PIXELS, MIN_SIDE, Stored
+from mammoscope.images.picture import MAX_PIXELS, MIN_SIDE
 from mammoscope.images.raster import grey_of
 
 NATIVE = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 JPEG2000 = {"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"}
 HTJ2K = {"1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203"}
+JPEG_8_BIT = "1.2.840.10008.1.2.4.50"
 RLE = "1.2.840.10008.1.2.5"
 PLUGINS = {  # the decoder of each other compressed syntax; those that abort on damaged input only where no other exists
     "1.2.840.10008.1.2.4.50": "pillow",
@@ -61,7 +69,18 @@ class Layout:
     bits_stored: int
     high_bit: int
     signed: bool
+    frames: int
     syntax: UID
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of a frame."""
+        return self.rows, self.cols
+
+    @property
+    def frame_bytes(self) -> int:
+        """Length of one native frame."""
+        return self.rows * self.cols * self.samples * self.bits_allocated // 8
 
 
 def layout_of(header: Header) -> Layout:
@@ -83,6 +102,7 @@ def layout_of(header: Header) -> Layout:
         bits_stored=stored,
         high_bit=stored - 1 if high is None else high,
         signed=header.whole("PixelRepresentation") == 1,
+        frames=max(1, header.whole("NumberOfFrames") or 1),
         syntax=syntax,
     )
     if allocated not in {8, 16} or not 1 <= stored <= allocated or not stored - 1 <= layout.high_bit < allocated:
@@ -94,112 +114,174 @@ def layout_of(header: Header) -> Layout:
     return layout
 
 
-def decode(header: Header, layout: Layout, *, reduce: int) -> Stored:
-    """Decode the stored values, if the syntax allows at 1 / 2**reduce of the resolution.
+def levels_of(header: Header, layout: Layout, *, frame: int) -> Levels:
+    """One frame, to be decoded at the resolution that is needed.
 
     Args:
-        header: The data set, pixels included; the decoder used is added to its trail.
+        header: The data set, pixels included; what is decoded how is added to its trail.
         layout: From `layout_of`.
-        reduce: Halvings that the caller can do with; only JPEG 2000 follows the wish.
+        frame: Which, from 0.
 
     Returns:
-        Stored values as uint8, uint16 or int16; smaller than the layout says where it was reduced.
+        Levels whose reading raises `ImageError` as this function does.
 
     Raises:
         ImageError: There are no pixels, too few, or they cannot be decoded.
     """
-    data = header.value("PixelData")
-    if not isinstance(data, bytes) or not data:
-        what = f"has no {tagged('PixelData')}. Leave it out of the index"
-        raise refusal(header.path, "no_pixels", what)
+    if header.dataset.get_item("PixelData", keep_deferred=True) is None:
+        raise refusal(header.path, "no_pixels", f"has no {tagged('PixelData')}. Leave it out of the index")
+    with _failures(header, layout):
+        if layout.samples != 1:
+            return _colour(header, layout)
+        if layout.syntax in NATIVE:
+            return _native(header, layout, frame=frame)
+        return _compressed(header, layout, _stream(header, layout, frame=frame))
+
+
+@contextmanager
+def _failures(header: Header, layout: Layout) -> Iterator[None]:
+    """Whatever a decoder raises becomes one code."""
     try:
-        if layout.syntax in NATIVE and layout.samples == 1:
-            values = _native(header, layout, data)
-        elif layout.samples == 1:
-            values = _compressed(header, layout, _stream(header, layout, data), reduce=reduce)
-        else:
-            values = _colour(header, layout)
+        yield
     except ImageError:
         raise
     except FAILURES as error:
         what = f"its pixels cannot be decoded ({layout.syntax.name}: {type(error).__name__}). Fetch the file again"
         raise refusal(header.path, "damaged", what) from error
-    return values
 
 
-def _native(header: Header, layout: Layout, data: bytes) -> Stored:
-    width = layout.bits_allocated // 8
-    needed = layout.rows * layout.cols * width
-    if len(data) < needed:
-        what = f"holds {len(data):,} bytes of pixels, and its header claims {needed:,}. Fetch the file again"
-        raise refusal(header.path, "truncated", what)
-    if len(data) > needed + needed % 2:
-        header.note("oddity", f"{len(data) - needed} bytes after the pixels were ignored", tagged("PixelData"))
+class _Place(NamedTuple):
+    """Where the bytes of an element lie in the file."""
+
+    offset: int
+    length: int
+
+
+def _left_in_file(header: Header) -> _Place | None:
+    """Where the pixels lie, if they were long enough to be left in the file; the length is what is really there."""
+    element: Any = header.dataset.get_item("PixelData", keep_deferred=True)
+    if not isinstance(element, RawDataElement) or element.value is not None:
+        return None
+    left = header.path.stat().st_size - element.value_tell
+    return _Place(offset=element.value_tell, length=max(0, min(element.length, left)))
+
+
+def _decoded(header: Header, layout: Layout) -> None:
     header.note("decode", layout.syntax.name, f"Transfer Syntax UID (0002,0010) = {layout.syntax}")
+
+
+def _native(header: Header, layout: Layout, *, frame: int) -> Levels:
+    """Pixels straight from the file: mapped, not read."""
+    place = _left_in_file(header)
+    start, needed = frame * layout.frame_bytes, layout.frames * layout.frame_bytes
+    held = len(header.value("PixelData") or b"") if place is None else place.length
+    if held < needed:
+        what = f"holds {held:,} bytes of pixels, and its header claims {needed:,}. Fetch the file again"
+        raise refusal(header.path, "truncated" if held else "no_pixels", what)
+    if held > needed + needed % 2:
+        header.note("oddity", f"{held - needed} bytes after the pixels were ignored", tagged("PixelData"))
+    _decoded(header, layout)
+    dtype = np.dtype(f"<u{layout.bits_allocated // 8}")
     if layout.syntax == BIG_ENDIAN:
-        values = get_decoder(layout.syntax).as_array(header.dataset, raw=True)[0]
+        values = get_decoder(layout.syntax).as_array(header.dataset, raw=True, index=frame)[0]
+    elif place is not None:
+        values = np.memmap(header.path, dtype=dtype, mode="r", offset=place.offset + start, shape=layout.shape)
     else:
-        values = np.frombuffer(data, dtype=f"<u{width}", count=layout.rows * layout.cols)
-    return _signed(values.reshape(layout.rows, layout.cols), layout)
+        count = layout.rows * layout.cols
+        values = np.frombuffer(header.value("PixelData"), dtype=dtype, count=count, offset=start)
+    return ArrayLevels(values=values.reshape(layout.shape), stored=partial(_signed, layout=layout))
 
 
-def _stream(header: Header, layout: Layout, data: bytes) -> bytes:
-    """The one compressed frame, after its own claims were held against the header's."""
-    path, shape = header.path, (layout.rows, layout.cols)
+def _stream(header: Header, layout: Layout, *, frame: int) -> bytes:
+    """One compressed frame, after its own claims were held against the header's."""
+    path = header.path
     if layout.syntax not in {*JPEG2000, *HTJ2K, *PLUGINS}:
         what = f"no decoder for {layout.syntax.name}. Convert it, for example with: gdcmconv --raw"
         raise refusal(path, "unsupported_syntax", what)
-    stream = get_frame(data, 0, number_of_frames=1)
+    stream = _frame(header, layout, frame=frame)
     if layout.syntax == RLE:
-        if len(stream) * 64 < layout.rows * layout.cols * layout.bits_allocated // 8:
-            what = f"{len(stream):,} bytes of RLE cannot hold {shape[0]} x {shape[1]} pixels. Leave it out of the index"
+        if len(stream) * 64 < layout.frame_bytes:
+            what = f"{len(stream):,} bytes of RLE cannot hold {layout.rows} x {layout.cols} pixels. Leave it out"
             raise refusal(path, "implausible", what)
         return stream
     claimed = claimed_shape(stream)
-    if claimed != shape:
-        what = f"its compressed pixels claim {claimed}, its header {shape} rows and columns. Leave it out of the index"
+    if claimed != layout.shape:
+        what = f"its compressed pixels claim {claimed}, its header {layout.shape} rows and columns. Leave it out"
         raise refusal(path, "damaged" if claimed is None else "implausible", what)
     if not is_whole(stream):
         raise refusal(path, "truncated", "its compressed pixels end too early. Fetch the file again")
     return stream
 
 
-def _compressed(header: Header, layout: Layout, stream: bytes, *, reduce: int) -> Stored:
-    cause = f"Transfer Syntax UID (0002,0010) = {layout.syntax}"
-    if reduce and layout.syntax in JPEG2000 and not layout.signed:
-        values = _reduced(stream, reduce=reduce)
-        if values is not None:
-            header.note("decode", f"{layout.syntax.name}, at 1/{2**reduce} of the resolution", cause)
-            return values
-    header.note("decode", layout.syntax.name, cause)
-    if layout.syntax in PLUGINS:
-        decoder = get_decoder(layout.syntax)
-        values = decoder.as_array(header.dataset, raw=True, decoding_plugin=PLUGINS[layout.syntax])[0]
-    else:
-        values = decode_jpeg2000(stream)
-    return _signed(values.reshape(layout.rows, layout.cols), layout)
+def _frame(header: Header, layout: Layout, *, frame: int) -> bytes:
+    """The bytes of one frame; of a volume, only those are read from the file.
+
+    Source:
+        DICOM PS3.5 A.4: fragments, and the tables that say where each frame begins.
+    """
+    place = _left_in_file(header)
+    if layout.frames == 1 or place is None:
+        data = header.value("PixelData")
+        if not isinstance(data, bytes) or not data:
+            raise refusal(header.path, "no_pixels", f"has no {tagged('PixelData')}. Leave it out of the index")
+        return get_frame(data, frame, number_of_frames=layout.frames)
+    offsets = header.value("ExtendedOffsetTable"), header.value("ExtendedOffsetTableLengths")
+    with header.path.open("rb") as file:
+        file.seek(place.offset)
+        whole = (offsets[0], offsets[1]) if offsets[0] and offsets[1] else None
+        return get_frame(file, frame, number_of_frames=layout.frames, extended_offsets=whole)
 
 
-def _reduced(stream: bytes, *, reduce: int) -> Stored | None:
-    """Decode fewer wavelet levels; None where that is not possible, and the whole stream must be decoded."""
-    siz = stream.find(b"\xff\x4f\xff\x51", 0, 4096)
-    precision = stream[siz + 42]  # Ssiz of the first component, ISO/IEC 15444-1 A.5.1; its top bit means signed
-    if precision & 0x80:
-        return None
-    try:
-        with Image.open(io.BytesIO(stream), formats=("JPEG2000",)) as image:
-            if image.mode not in {"L", "I;16"}:
-                return None
-            image.reduce = reduce  # type: ignore[method-assign, assignment]
-            values = np.array(image)
-    except OSError:
-        return None
-    # Pillow stretches to 8 or 16 bits
-    whole: Stored = np.right_shift(values, values.dtype.itemsize * 8 - precision - 1)
-    return whole
+def _compressed(header: Header, layout: Layout, stream: bytes) -> Levels:
+    _decoded(header, layout)
+    whole = partial(_whole, header, layout, stream)
+    plain = not layout.signed and layout.high_bit == layout.bits_stored - 1
+    if layout.syntax in JPEG2000 and plain:
+        bits = precision(stream)
+        if bits is not None:
+            return WaveletLevels(stream=stream, shape=layout.shape, bits=bits, whole=whole)
+    if layout.syntax == JPEG_8_BIT and plain and layout.bits_stored == 8:
+        return DctLevels(stream=stream, shape=layout.shape, grey=partial(_luminance, header, layout))
+    return ArrayLevels(values=whole())
 
 
-def _signed(values: Integer[np.ndarray, "rows cols"], layout: Layout) -> Stored:
+def _whole(header: Header, layout: Layout, stream: bytes) -> Stored:
+    """Decode a stream at full resolution."""
+    with _failures(header, layout):
+        if layout.syntax in PLUGINS:
+            one = _one_frame(header.dataset, layout, stream)
+            plugin = PLUGINS[layout.syntax]
+            values = get_decoder(layout.syntax).as_array(one, raw=True, decoding_plugin=plugin)[0]
+        else:
+            values = decode_jpeg2000(stream)
+        return _signed(values.reshape(layout.shape), layout=layout)
+
+
+def _one_frame(dataset: Dataset, layout: Layout, stream: bytes) -> Dataset:
+    """A data set of one frame, with what pydicom needs to decode it."""
+    one = Dataset()
+    for keyword in ("SamplesPerPixel", "PhotometricInterpretation", "PixelRepresentation", "PlanarConfiguration"):
+        if keyword in dataset:
+            one[keyword] = dataset[keyword]
+    one.Rows, one.Columns = layout.shape
+    one.BitsAllocated, one.BitsStored, one.HighBit = layout.bits_allocated, layout.bits_stored, layout.high_bit
+    one.file_meta = FileMetaDataset()
+    one.file_meta.TransferSyntaxUID = layout.syntax
+    one.PixelData = encapsulate([stream])
+    one["PixelData"].VR = "OB"
+    one["PixelData"].is_undefined_length = True
+    return one
+
+
+def _luminance(header: Header, layout: Layout, image: Image.Image) -> Stored:
+    with _failures(header, layout):
+        if image.mode != "L":
+            what = f"its JPEG has channels {image.mode}, its header one. Leave it out of the index"
+            raise refusal(header.path, "implausible", what)
+        return np.array(image)
+
+
+def _signed(values: Integer[np.ndarray, "rows cols"], *, layout: Layout) -> Stored:
     """Keep Bits Stored below High Bit, and read them as signed if the header says so."""
     width, spare = layout.bits_allocated, layout.bits_allocated - layout.bits_stored
     dtype, signed = (np.uint8, np.int8) if width == 8 else (np.uint16, np.int16)
@@ -209,15 +291,16 @@ def _signed(values: Integer[np.ndarray, "rows cols"], layout: Layout) -> Stored:
         whole = np.right_shift(whole, above)
     if layout.signed:
         whole = np.right_shift(np.left_shift(whole, spare).view(signed), spare).astype(np.int16)
-    elif spare and int(whole.max()) >> layout.bits_stored:
+    elif spare and whole.size and int(whole.max()) >> layout.bits_stored:
         whole = np.bitwise_and(whole, (1 << layout.bits_stored) - 1)
     kept: Stored = whole
     return kept
 
 
-def _colour(header: Header, layout: Layout) -> Stored:
+def _colour(header: Header, layout: Layout) -> Levels:
     photometric = header.word("PhotometricInterpretation")
-    if layout.samples != 3 or layout.bits_allocated != 8 or photometric == "PALETTE COLOR":
+    unfit = layout.samples != 3 or layout.bits_allocated != 8 or layout.frames > 1
+    if unfit or photometric == "PALETTE COLOR":
         what = f"{layout.samples} samples a pixel, {photometric}: a mammogram is grey. Leave it out of the index"
         raise refusal(header.path, "colour", what)
     if layout.syntax not in {*NATIVE, *PLUGINS}:
@@ -225,4 +308,4 @@ def _colour(header: Header, layout: Layout) -> Stored:
     plugin = PLUGINS.get(layout.syntax, "")
     values = get_decoder(layout.syntax).as_array(header.dataset, decoding_plugin=plugin)[0]
     header.note("decode", f"{layout.syntax.name}, three equal channels", f"{tagged('SamplesPerPixel')} = 3")
-    return grey_of(values, path=header.path)
+    return ArrayLevels(values=grey_of(values, path=header.path))
