@@ -2,6 +2,7 @@
 
 RASTER_START = (b"\xff\x4f\xff\x51", b"\xff\xd8")  # JPEG 2000 SOC + SIZ; JPEG and JPEG-LS SOI
 JPEG_FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}  # SOF markers; not DHT, JPG, DAC
+PADDING_BYTES = 1 << 16  # after the end; more is not looked through
 STREAM_END = b"\xff\xd9"  # EOC of JPEG 2000, EOI of JPEG and JPEG-LS
 
 
@@ -72,4 +73,4 @@ def precision(stream: bytes) -> int | None:
 
 def is_whole(stream: bytes) -> bool:
     """Whether a JPEG 2000, JPEG or JPEG-LS stream has its end marker (padding after it is legal)."""
-    return STREAM_END in stream.rstrip(b"\x00")[-4:]
+    return STREAM_END in stream[-PADDING_BYTES:].rstrip(b"\x00")[-4:]
