@@ -55,6 +55,29 @@ def test_a_bright_breast_along_a_whole_edge_is_no_frame() -> None:
     assert bounding_box(mask)[0] == 0
 
 
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_a_bright_round_breast_keeps_its_strip_at_the_chest_wall(turns: int) -> None:
+    """Seen on some 150 of 2,311 pictures: the first lines are bright nearly all along, and get shorter little by little."""
+    y, x = np.mgrid[:256, :200]
+    picture = np.rot90(np.where(np.hypot((y - 128) / 1.02, x) < 102, 230, 4), turns).astype(np.float32)
+
+    mask = breast_mask(stretched(picture, invert=False))
+
+    assert mask is not None
+    assert (mask & (picture > 50)).sum() > 0.99 * (picture > 50).sum()
+
+
+def test_a_white_border_beside_the_breast_is_still_removed() -> None:
+    picture = half_disc(radius=110)
+    picture[:, :5] = 255
+
+    mask = breast_mask(stretched(picture, invert=False))
+
+    assert mask is not None
+    assert not mask[:, :4].any()
+    assert mask[128, 8]
+
+
 def test_haze_and_noise_of_a_film_are_not_the_breast() -> None:
     haze = np.linspace(0, 12, 200)[None, :] + np.random.default_rng(3).normal(0, 4, (256, 200))
     truth = half_disc() > 50

@@ -15,6 +15,8 @@ Side = Literal["left", "right"]
 THUMB_SIDE = 256  # longest side of the thumbnail
 UNCLEAR = 0.05  # a side must be straight over this much more of the breast's height than the other ...
 CLEAR = 0.2  # ... and over this much more to overrule the laterality
+SUDDEN = 0.4  # a white border loses this share of its length ...
+BLUR_PX = 2  # ... within so many lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,13 +136,17 @@ def grown(mask: Bool[np.ndarray, "rows cols"], *, pixels: int) -> Bool[np.ndarra
 
 
 def _without_frame(shown: Float32[np.ndarray, "rows cols"]) -> Float32[np.ndarray, "rows cols"]:
-    """Blacken white borders of a scan: bright lines at an edge that end within 8 % of the picture."""
+    """Blacken white borders of a scan: bright lines at an edge that end within 8 % of the picture, and end at once.
+
+    A bright breast at the edge ends little by little: its lines get shorter from one to the next.
+    """
     inner = shown.copy()
     for turned in (inner, inner[::-1], inner.T, inner.T[::-1]):
         depth = max(2, round(0.08 * len(turned)))
-        bright = (turned[: depth + 1] > 0.75).mean(axis=1) > 0.8
-        border = len(bright) if bright.all() else int(bright.argmin())
-        if border <= depth:
+        bright = (turned[: depth + BLUR_PX + 1] > 0.75).mean(axis=1)
+        long = bright > 0.8
+        border = len(long) if long.all() else int(long.argmin())
+        if 0 < border <= depth and bright[min(border + BLUR_PX, len(bright) - 1)] < bright[:border].max() - SUDDEN:
             turned[:border] = 0.0
     return inner
 
