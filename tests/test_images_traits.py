@@ -5,16 +5,19 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.dataset import FileMetaDataset
 from pydicom.sr import codes
 from pydicom.sr._snomed_dict import mapping
 from pydicom.sr.coding import Code
+from pydicom.uid import ExplicitVRLittleEndian
 
 from headers import code, header, item, said, view_code
 from mammoscope.errors import ImageError
-from mammoscope.images import Preprocess
+from mammoscope.images import Preprocess, read_mammogram
 from mammoscope.images.facts import laterality_of, refuse_by_policy, traits_of, view_of
 from mammoscope.images.preprocess import ACCEPTED
 from mammoscope.images.traits import MODIFIERS, ROLLED_AND_OTHER, SPECIMEN_CODES
@@ -370,3 +373,48 @@ def test_the_headers_of_the_cbis_archive_are_plain_and_understood(real_data: Pat
         assert view_of(one) == row["PatientOrientation"]
         assert laterality_of(one) == (row["Laterality"] or "L")  # the one without says Left Breast
     assert len(rows) == 9
+
+
+def plain_file(folder: Path, **elements: object) -> Path:
+    """A half-lit picture for presentation, with further elements."""
+    pixels = np.zeros((64, 48), dtype=np.uint16)
+    pixels[8:56, :30] = np.arange(30, 0, -1) * 100
+    dataset = item(SOPClassUID=FFDM, SOPInstanceUID="2.25.1", Modality="MG", Rows=64, Columns=48, SamplesPerPixel=1)
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.PixelData = pixels.tobytes()
+    dataset["PixelData"].VR = "OW"
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.save_as(folder / "one.dcm", enforce_file_format=True)
+    return folder / "one.dcm"
+
+
+def test_a_picture_that_is_read_carries_its_traits(tmp_path: Path) -> None:
+    file = plain_file(tmp_path, BreastImplantPresent="YES", PartialView="YES")
+
+    mammogram = read_mammogram(file)
+
+    assert mammogram.traits == (Trait.IMPLANT, Trait.PARTIAL_VIEW)
+    with pytest.raises(ImageError, match=r"is partial-view \(Partial View \(0028,1350\) = YES\)"):
+        read_mammogram(file, preprocess=Preprocess(accept=(Trait.IMPLANT,)))
+
+
+def test_a_synthetic_view_is_read_only_by_a_recipe_that_accepts_it(tmp_path: Path) -> None:
+    file = plain_file(tmp_path, SeriesDescription="L CC C-View")
+
+    with pytest.raises(ImageError, match="says C VIEW"):
+        read_mammogram(file)
+    assert read_mammogram(file, preprocess=Preprocess(accept=(Trait.SYNTHETIC_2D,))).traits == (Trait.SYNTHETIC_2D,)
+
+
+def test_a_recipe_picks_a_window_by_its_name(tmp_path: Path) -> None:
+    names = {"WindowCenter": [500, 2000], "WindowWidth": [1000, 4000], "WindowCenterWidthExplanation": ["A", "Soft"]}
+    file = plain_file(tmp_path, **names)
+
+    hard, soft = (read_mammogram(file, preprocess=Preprocess(window_explanation=name)) for name in ("a", "SOFT"))
+
+    assert any("centre 2000, width 4000, number 2 of 2, SOFT" in step.detail for step in soft.trail)
+    assert hard.pixels.mean() > soft.pixels.mean()
