@@ -45,6 +45,10 @@ def test_points_and_boxes_come_back(plan: dict, across: float, down: float) -> N
 
     np.testing.assert_allclose(geometry.to_original(geometry.to_final(points)), points, atol=1e-6)
     np.testing.assert_allclose(geometry.box_to_original(geometry.box_to_final(box)), box, atol=1e-6)
+    millimetres = geometry.to_mm(geometry.to_final(points))
+    assert millimetres is not None
+    np.testing.assert_allclose(millimetres, points * (0.05, 0.1), atol=1e-6)
+    np.testing.assert_allclose(geometry.from_mm(millimetres), geometry.to_final(points), atol=1e-6)
     polygon = tuple(points.ravel().tolist())
     np.testing.assert_allclose(geometry.polygon_to_original(geometry.polygon_to_final(polygon)), polygon, atol=1e-6)
 
@@ -125,6 +129,12 @@ def test_what_was_seen_on_a_thumbnail_lies_where_its_points_lie() -> None:
     rows, cols = np.nonzero(shown)
     expected = final.box_to_final(thumb.box_to_original((20.0, 40.0, 40.0, 60.0)))
     np.testing.assert_allclose((cols.min(), rows.min(), cols.max() + 1, rows.max() + 1), expected, atol=1.0)
+
+
+def test_without_spacing_there_are_no_millimetres() -> None:
+    geometry, point = Geometry.of((10, 20)), np.array([[1.0, 2.0]])
+
+    assert (geometry.to_mm(point), geometry.from_mm(point), geometry.box_mm((0.0, 0.0, 1.0, 1.0))) == (None, None, None)
 
 
 def test_mirroring_keeps_boxes_ordered() -> None:

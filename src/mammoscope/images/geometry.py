@@ -181,6 +181,28 @@ class Geometry:
         """Map a final polygon x, y, x, y ... to the picture in the file."""
         return tuple(self.to_original(np.array(polygon, dtype=float).reshape(-1, 2)).ravel().tolist())
 
+    def to_mm(self, points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"] | None:
+        """Map final points to the plane of the breast.
+
+        Returns:
+            x to the right and y downward in mm from the outer corner of the file's first pixel; None if the spacing
+            is unknown.
+
+        Example:
+            >>> geometry = Geometry.of((100, 80), spacing_mm=(0.2, 0.1)).resized(50, 40)
+            >>> geometry.to_mm(np.array([[10.0, 10.0]]))
+            array([[2., 4.]])
+        """
+        if self.original_spacing_mm is None:
+            return None
+        return self.to_original(points) * self.original_spacing_mm[::-1]
+
+    def from_mm(self, points_mm: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"] | None:
+        """Map points in the plane of the breast, as `to_mm` gives them, to the final picture."""
+        if self.original_spacing_mm is None:
+            return None
+        return self.to_final(points_mm / np.array(self.original_spacing_mm[::-1]))
+
     def box_mm(self, box: Box) -> tuple[float, float] | None:
         """Height and width in mm of a box of the final picture, or None if the spacing is unknown."""
         if self.spacing_mm is None:

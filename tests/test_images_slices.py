@@ -1,0 +1,131 @@
+"""Tomosynthesis: slices are read one at a time, or as a named slab; never by accident."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from openjpeg.utils import encode_array
+from pydantic import ValidationError
+from pydicom import dcmwrite
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate, encapsulate_extended
+from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
+
+from mammoscope.errors import ImageError
+from mammoscope.images import Preprocess, read_mammogram, read_slices
+from mammoscope.images.dicom import DEFER_BYTES
+
+SLICES, ROWS, COLS = 5, 320, 240
+AS_IS = Preprocess(rows=ROWS, cols=COLS, region="whole", flip="none", clear_background=False)
+
+
+def volume() -> np.ndarray:
+    """A half disc in each slice, brighter from slice to slice, with a spot that wanders down.
+
+    Its grain keeps compressed slices long, so that they are left in the file as those of real volumes are.
+    """
+    y, x = np.mgrid[:ROWS, :COLS]
+    away = np.hypot(y - ROWS / 2, x)
+    slices = np.stack([np.where(away < 150, 1000 + 100 * number, 20) for number in range(SLICES)])
+    for number in range(SLICES):
+        slices[number, 60 + 40 * number : 70 + 40 * number, 50:60] = 4000
+    return (slices + np.random.default_rng(1).integers(0, 80, slices.shape)).astype(np.uint16)
+
+
+def saved(folder: Path, *, syntax: str = ExplicitVRLittleEndian, table: str = "basic") -> Path:
+    pixels = volume()
+    dataset = Dataset()
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.13.1.3"
+    dataset.SOPInstanceUID = "2.25.1"
+    dataset.Modality = "MG"
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.SamplesPerPixel = 1
+    dataset.NumberOfFrames, dataset.Rows, dataset.Columns = pixels.shape
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
+    dataset.PixelRepresentation = 0
+    dataset.WindowCenter, dataset.WindowWidth = 2048, 4096
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    if syntax == ExplicitVRLittleEndian:
+        dataset.PixelData = pixels.tobytes()
+        dataset["PixelData"].VR = "OW"
+    elif syntax == RLELossless:
+        dataset.compress(syntax, pixels, generate_instance_uid=False)
+    else:
+        streams = [bytes(encode_array(one, bits_stored=12)) for one in pixels]
+        if table == "extended":
+            whole = encapsulate_extended(streams)
+            dataset.PixelData, dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths = whole
+        else:
+            dataset.PixelData = encapsulate(streams, has_bot=table == "basic")
+        dataset["PixelData"].VR = "OB"
+        dataset["PixelData"].is_undefined_length = True
+    file = folder / "volume.dcm"
+    dcmwrite(file, dataset, enforce_file_format=True)
+    return file
+
+
+def expected(stored: np.ndarray) -> np.ndarray:
+    return stored / 4095
+
+
+@pytest.mark.parametrize(
+    ("syntax", "table"),
+    [
+        (ExplicitVRLittleEndian, "none"),
+        (RLELossless, "basic"),
+        (JPEG2000Lossless, "basic"),
+        (JPEG2000Lossless, "empty"),
+        (JPEG2000Lossless, "extended"),
+    ],
+)
+def test_each_slice_is_its_own_mammogram(tmp_path: Path, syntax: str, table: str) -> None:
+    read = list(read_slices(saved(tmp_path, syntax=syntax, table=table), preprocess=AS_IS))
+
+    assert len(read) == SLICES
+    assert saved(tmp_path, syntax=syntax, table=table).stat().st_size > DEFER_BYTES + 4096
+    for mammogram, stored in zip(read, volume(), strict=True):
+        np.testing.assert_allclose(mammogram.pixels, expected(stored), atol=1e-6)
+    assert ["slice 3 of 5" in step.detail for step in read[2].trail if step.name == "slices"] == [True]
+
+
+@pytest.mark.parametrize("by", ["mean", "max"])
+def test_a_named_slab_is_its_slices_combined(tmp_path: Path, by: str) -> None:
+    wanted = AS_IS.model_copy(update={"slab": (2, 4), "slab_by": by})
+
+    mammogram = read_mammogram(saved(tmp_path), preprocess=wanted)
+
+    slab = volume()[1:4]
+    stored = slab.max(axis=0) if by == "max" else np.rint(slab.mean(axis=0))
+    np.testing.assert_allclose(mammogram.pixels, expected(stored), atol=1e-6)
+    assert any(f"{by} of slices 2 to 4 of 5" in step.detail for step in mammogram.trail)
+    assert "tomosynthesis" in mammogram.traits
+
+
+def test_a_volume_is_refused_unless_slices_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"volume.dcm: holds 5 slices.*slab = \[first, last\]") as caught:
+        read_mammogram(saved(tmp_path))
+
+    assert caught.value.code == "multi_frame"
+
+
+def test_a_slice_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"holds 5 slices, and slab is 4 to 6") as caught:
+        read_mammogram(saved(tmp_path), preprocess=AS_IS.model_copy(update={"slab": (4, 6)}))
+
+    assert caught.value.code == "multi_frame"
+
+
+def test_slices_are_named_in_order() -> None:
+    with pytest.raises(ValidationError, match="first and last slice"):
+        Preprocess(slab=(3, 2))
+
+
+def test_a_volume_cut_short_is_refused_whatever_slice_is_named(tmp_path: Path) -> None:
+    file = saved(tmp_path)
+    file.write_bytes(file.read_bytes()[: -ROWS * COLS * 2])
+
+    with pytest.raises(ImageError, match="bytes of pixels, and its header claims") as caught:
+        read_mammogram(file, preprocess=AS_IS.model_copy(update={"slab": (1, 1)}))
+
+    assert caught.value.code == "truncated"
