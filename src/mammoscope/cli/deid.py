@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mammoscope.cli.options import AsJson
+from mammoscope.cli.options import AsJson, Workers
 from mammoscope.cli.progress import counted
 from mammoscope.deid.settings import Dates, Retain
 
@@ -37,6 +37,7 @@ def deid(
         Path | None,
         typer.Option("--map", help="write which file and patient became which, for your eyes only", metavar="FILE.csv"),
     ] = None,
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """De-identify DICOM pictures by the basic profile of DICOM PS3.15, and report what was removed.
@@ -53,7 +54,9 @@ def deid(
     settings = Settings(dates=dates, retain=_retained(retain))
     secret = drawn_key() if key is None else key_of(key)
     with counted("de-identifying") as progress:
-        report = deidentify(inputs, out=out, key=secret, settings=settings, table=table, progress=progress)
+        report = deidentify(
+            inputs, out=out, key=secret, settings=settings, table=table, workers=workers, progress=progress
+        )
     page = write_deidentification(report, out=out)
     typer.echo(json.dumps(report.as_json(), indent=2) if as_json else _told(report, page))
     raise typer.Exit(1 if report.refused or report.flagged else 0)

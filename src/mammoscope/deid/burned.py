@@ -16,6 +16,7 @@ from pydicom.uid import UID
 from mammoscope.errors import ImageError
 from mammoscope.images import Preprocess, read_mammogram
 from mammoscope.images.breast import breast_mask, grown, stretched
+from mammoscope.vocabulary import Trait
 
 SIDE = 1024  # pixels of the picture that is searched; letters of a view marker are 10 to 40 of them high
 THUMB = 256  # pixels of the picture on which the breast is found
@@ -93,20 +94,24 @@ def header_suspicions(dataset: Dataset) -> tuple[Suspicion, ...]:
 
 
 def pixel_suspicions(path: Path) -> tuple[Suspicion, ...]:
-    """What the pixels of a file look like."""
-    whole = Preprocess(rows=SIDE, cols=SIDE, region="whole", flip="none", clear_background=False, window="percentile")
+    """What the pixels of a file look like; of several frames, the first."""
+    found: list[Suspicion] = []
     try:
-        mammogram = read_mammogram(path, preprocess=whole)
+        pixels = _seen(path, slab=None)
     except ImageError as error:
-        return (Suspicion(flag=Flag.NOT_CHECKED, detail=f"the pixels were not read ({error.code})"),)
-    marks = marks_outside(mammogram.pixels)
+        if error.code != "multi_frame":
+            return (_unseen(error),)
+        found.append(Suspicion(flag=Flag.NOT_CHECKED, detail="only the first of several frames was looked at"))
+        try:
+            pixels = _seen(path, slab=(1, 1))
+        except ImageError as other:
+            return (_unseen(other),)
+    marks = marks_outside(pixels)
     if marks is None:
-        return (Suspicion(flag=Flag.NOT_CHECKED, detail="no breast was found, so nothing is outside it"),)
-    places = _places(marks)
-    return tuple(
-        Suspicion(flag=Flag.MARKS, detail=f"view marker, label or text outside the breast at {_where(place)}")
-        for place in places[:MOST_PLACES]
-    )
+        found.append(Suspicion(flag=Flag.NOT_CHECKED, detail="no breast was found, so nothing is outside it"))
+    what = "view marker, label or text outside the breast at "
+    places = _places(marks or [])[:MOST_PLACES]
+    return (*found, *(Suspicion(flag=Flag.MARKS, detail=what + _where(place)) for place in places))
 
 
 def marks_outside(pixels: Float32[np.ndarray, "rows cols"]) -> list[Box] | None:
@@ -167,6 +172,24 @@ def _gap(one: Box, other: Box) -> int:
 def _where(place: Box) -> str:
     x0, y0, x1, y1 = (f"{100 * edge / SIDE:.0f}" for edge in place)
     return f"columns {x0} to {x1} %, rows {y0} to {y1} % of the picture"
+
+
+def _seen(path: Path, *, slab: tuple[int, int] | None) -> Float32[np.ndarray, "rows cols"]:
+    whole = Preprocess(
+        rows=SIDE,
+        cols=SIDE,
+        region="whole",
+        flip="none",
+        window="percentile",
+        clear_background=False,
+        accept=tuple(Trait),
+        slab=slab,
+    )
+    return read_mammogram(path, preprocess=whole).pixels
+
+
+def _unseen(error: ImageError) -> Suspicion:
+    return Suspicion(flag=Flag.NOT_CHECKED, detail=f"the pixels were not read ({error.code})")
 
 
 def _word(dataset: Dataset, keyword: str) -> str:

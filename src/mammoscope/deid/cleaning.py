@@ -10,11 +10,11 @@ from pydicom.tag import BaseTag
 from mammoscope.deid.key import Key
 from mammoscope.deid.profile import row_of
 from mammoscope.deid.reading import UNPARSABLE
-from mammoscope.deid.rules import DATE_VRS, PATIENT_ID, PATIENT_NAME, TEXT_VRS, Deed, deed_of
+from mammoscope.deid.rules import DATE_VRS, PATIENT_ID, PATIENT_NAME, TEXT_VRS, TIMEZONE_OFFSET, Deed, deed_of
 from mammoscope.deid.settings import CODES, Dates, Settings
 from mammoscope.deid.tally import Tally
 from mammoscope.deid.traces import Traces
-from mammoscope.deid.values import DUMMIES, capped_age, is_well_known, shifted
+from mammoscope.deid.values import DUMMIES, capped_age, is_offset, is_well_known, shifted
 
 METHOD = "mammoscope: DICOM PS3.15 Basic Profile"  # at most 64 characters, LO
 MODIFIED = {Dates.SHIFT: "MODIFIED", Dates.KEEP: "UNMODIFIED", Dates.REMOVE: "REMOVED"}
@@ -72,6 +72,8 @@ class Cleaner:
         deed = deed_of(element.tag, element.VR, settings=self.settings)
         if deed is not Deed.KEEP or element.VR == "SQ":
             return deed
+        if element.tag == TIMEZONE_OFFSET and not is_offset(element.value):
+            return Deed.REMOVE
         if dummies and element.VR not in {"CS", "UI"}:
             return Deed.DUMMY
         if element.VR in DATE_VRS and not element.is_empty and shifted(element.value, vr=element.VR, days=0) is None:

@@ -1,7 +1,7 @@
 """One file: read, cleaned, written, and what was written searched for what should be gone."""
 
+import filecmp
 import hashlib
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from mammoscope.deid.cleaning import Cleaner
 from mammoscope.deid.key import Key
 from mammoscope.deid.reading import UNPARSABLE, Refused, quiet, read_image
 from mammoscope.deid.settings import Settings
-from mammoscope.deid.tally import Entry
+from mammoscope.deid.tally import Count
 from mammoscope.deid.traces import traces_of
 from mammoscope.storage import whole_file
 
@@ -32,6 +32,7 @@ class Outcome:
         pseudonym: Of the patient; None if refused.
         patient: What the pseudonym was made of; for the owner's table only, never shown.
         suspicions: Why somebody should look at its pixels.
+        digest: Of the bytes that were written; tells copies from others.
         counts: What was done, by element.
     """
 
@@ -42,7 +43,8 @@ class Outcome:
     pseudonym: str | None = None
     patient: str | None = field(default=None, repr=False)
     suspicions: tuple[Suspicion, ...] = ()
-    counts: Counter[Entry]
+    digest: str = ""
+    counts: tuple[Count, ...] = ()
 
 
 def deidentify_file(path: Path, *, number: int, out: Path, settings: Settings, key: Key) -> Outcome:
@@ -65,10 +67,10 @@ def deidentify_file(path: Path, *, number: int, out: Path, settings: Settings, k
         try:
             return _written(path, number=number, out=out, settings=settings, key=key)
         except Refused as refused:
-            return Outcome(number=number, code=refused.code, detail=refused.detail, counts=Counter())
+            return Outcome(number=number, code=refused.code, detail=refused.detail)
         except RecursionError:
             detail = "its sequences are nested without end"
-            return Outcome(number=number, code="implausible", detail=detail, counts=Counter())
+            return Outcome(number=number, code="implausible", detail=detail)
 
 
 def _written(path: Path, *, number: int, out: Path, settings: Settings, key: Key) -> Outcome:
@@ -87,15 +89,18 @@ def _written(path: Path, *, number: int, out: Path, settings: Settings, key: Key
         _save(cleaned, temporary)
         if traces.found_in(temporary):
             raise Refused("identifying", _where(temporary, traces.exact))
-        if (out / name).exists() and (out / name).read_bytes() != temporary.read_bytes():
+        if (out / name).exists() and not filecmp.cmp(out / name, temporary, shallow=False):
             raise Refused("same_instance")
+        with temporary.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Outcome(
         number=number,
         output=name,
         pseudonym=key.pseudonym(patient),
         patient=patient,
         suspicions=suspicions,
-        counts=cleaner.tally.counts,
+        digest=digest,
+        counts=cleaner.tally.taken(),
     )
 
 

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from mammoscope.deid.reading import CODES as REFUSALS
 from mammoscope.deid.settings import CODES, Settings
 from mammoscope.deid.tally import Line, Tally
 from mammoscope.errors import RecipeError
+from mammoscope.images import Limits
+from mammoscope.images.many import over_files
 from mammoscope.storage import write_text
 
 REPORT = "report.json"
+LIMITS = Limits(memory_bytes=4 << 30, seconds=120)
 Progress = Callable[[int, int], None]
 
 
@@ -97,6 +101,7 @@ def deidentify(
     key: Key,
     settings: Settings | None = None,
     table: Path | None = None,
+    workers: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """De-identify files and folders by the basic profile of DICOM PS3.15.
@@ -110,6 +115,7 @@ def deidentify(
         key: Makes pseudonyms, UIDs and the shift of dates.
         settings: What is kept; the defaults if None.
         table: Where to write which file and patient became which, for the owner only; secret like the key.
+        workers: Guarded processes; one per processor if None, and with 0 the work is done in this one.
         progress: Called with files done and files in all.
 
     Returns:
@@ -129,16 +135,48 @@ def deidentify(
     report = Report(settings=wanted, fingerprint=key.fingerprint, inputs=len(files), outcomes=(), lines=())
     _write(report, out)  # whose folder this is, before the first file
     tally, outcomes = Tally(), list[Outcome]()
-    for number, path in enumerate(files, start=1):
-        outcomes.append(deidentify_file(path, number=number, out=out, settings=wanted, key=key))
+    work = partial(_outcome, out=out, settings=wanted, key=key)
+    jobs = (_Job(number=number, path=path) for number, path in enumerate(files, start=1))
+    digests: dict[str, str] = {}
+    for outcome in over_files(work, jobs, crashed=_lost, limits=LIMITS, workers=workers):
+        outcomes.append(_twice(outcome, digests))
         tally.merge(outcomes[-1].counts)
         if progress is not None:
-            progress(number, len(files))
+            progress(len(outcomes), len(files))
+    outcomes.sort(key=lambda one: one.number)
     report = replace(report, outcomes=tuple(outcomes), lines=tally.lines())
+    _sweep(out)
     _write(report, out)
     if table is not None:
         write_private(table, _table(files, outcomes))
     return report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    number: int
+    path: Path
+
+
+def _outcome(job: _Job, *, out: Path, settings: Settings, key: Key) -> Outcome:
+    return deidentify_file(job.path, number=job.number, out=out, settings=settings, key=key)
+
+
+def _lost(job: _Job, code: str) -> Outcome:
+    return Outcome(number=job.number, code=code)
+
+
+def _twice(outcome: Outcome, digests: dict[str, str]) -> Outcome:
+    """Two processes may write the same name at the same time: then it is seen here that the files differ."""
+    if outcome.output is None or digests.setdefault(outcome.output, outcome.digest) == outcome.digest:
+        return outcome
+    return Outcome(number=outcome.number, code="same_instance")
+
+
+def _sweep(out: Path) -> None:
+    """Remove what killed processes left: half a file that nobody has searched yet."""
+    for path in out.glob("*/.*.dcm.*.dcm"):
+        path.unlink(missing_ok=True)
 
 
 def _files(inputs: Sequence[Path]) -> Iterator[Path]:

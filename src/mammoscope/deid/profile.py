@@ -58,7 +58,7 @@ def profile() -> dict[str, Row]:
 
     Example:
         >>> profile()["00100020"].name, profile()["00100020"].basic
-        ('Patient ID', 'Z')
+        ('Patient ID', 'Z/D')
     """
     text = files("mammoscope.deid").joinpath("profile.csv").read_text(encoding="ascii")
     return {row["tag"]: Row(**row) for row in csv.DictReader(text.splitlines())}

@@ -21,6 +21,9 @@ CODES: dict[str, str] = {
     "implausible": "it claims more than is allowed, or more than its bytes can hold",
     "no_image": "a DICOM object without a picture, or one whose content is text or drawings: reports, documents, marks",
     "same_instance": "a file with the same SOP Instance UID was written before, and differs",
+    "crashed": "it killed the process that read it",
+    "timeout": "it took too long",
+    "memory": "it needed more memory than is allowed",
     "identifying": "an identifying value was found again in what would have been written",
 }
 """Why a file was refused, and nothing written for it."""
@@ -31,7 +34,7 @@ UNPARSABLE = (
 )
 """What pydicom raises on files that are not as they should be."""
 
-MAX_FILE_BYTES = 1 << 32
+MAX_FILE_BYTES = 1 << 30
 MAX_INFLATED_BYTES = 1 << 29
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 NO_PICTURE = ("ContentSequence", "EncapsulatedDocument", "GraphicAnnotationSequence", "WaveformSequence")

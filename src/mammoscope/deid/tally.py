@@ -1,6 +1,7 @@
 """Counting what was done, by element; no value is ever counted, kept or shown."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pydicom.datadict import dictionary_description
@@ -28,7 +29,8 @@ class Line:
     files: int
 
 
-Entry = tuple[str, str, Deed]
+Entry = tuple[str, str, Deed]  # tag, name, what was done
+Count = tuple[str, str, Deed, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,15 @@ class Tally:
         """Count one element."""
         self.counts[(*named(tag), deed)] += 1
 
-    def merge(self, counts: Counter[Entry]) -> None:
-        """Count one more file."""
-        self.counts.update(counts)
-        self.files.update(counts.keys())
+    def merge(self, counts: Iterable[Count]) -> None:
+        """Count one more file, as `taken` gave it."""
+        for tag, name, deed, count in counts:
+            self.counts[tag, name, deed] += count
+            self.files[tag, name, deed] += 1
+
+    def taken(self) -> tuple[Count, ...]:
+        """The counts as plain values, which can cross to another process."""
+        return tuple((*entry, count) for entry, count in self.counts.items())
 
     def lines(self) -> tuple[Line, ...]:
         """All of it, in the order of the elements."""

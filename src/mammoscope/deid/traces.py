@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from pydicom import DataElement, Dataset
@@ -46,8 +47,8 @@ class Traces:
 
     def found_in(self, file: Path) -> bool:
         """Whether the bytes of a file hold one of them."""
-        content = file.read_bytes()
-        return any(_stands_alone(value, content) for value in self.exact)
+        with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as content:
+            return any(_stands_alone(value, content) for value in self.exact)
 
 
 def traces_of(dataset: Dataset, *, settings: Settings) -> Traces:
@@ -111,7 +112,7 @@ def _any_word(values: frozenset[str], text: str) -> bool:
     )
 
 
-def _stands_alone(value: bytes, content: bytes) -> bool:
+def _stands_alone(value: bytes, content: mmap) -> bool:
     """Found, and not as part of a longer number, word or UID."""
     at = content.find(value)
     while at >= 0:

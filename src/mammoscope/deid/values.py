@@ -83,6 +83,19 @@ def is_well_known(uid: str) -> bool:
     return UID(uid).name != uid
 
 
+def is_offset(value: object) -> bool:
+    """Whether a text is an offset from UTC, and nothing else.
+
+    Source:
+        DICOM PS3.3 C.12.1.1, Timezone Offset From UTC (0008,0201).
+
+    Example:
+        >>> is_offset("-0330"), is_offset("Mr -0330")
+        (True, False)
+    """
+    return re.fullmatch(r"[+-]\d{4}", str(value).strip()) is not None
+
+
 def _parts(value: object) -> list[object]:
     return list(value) if isinstance(value, MultiValue | list) else [value]
 
