@@ -139,6 +139,32 @@ def test_windows_keep_order_range_and_input(values: np.ndarray, centre: float, w
     np.testing.assert_array_equal(values, before)
 
 
+@given(
+    arrays(np.float32, 12, elements=st.floats(-4096, 65535, width=32)),
+    st.floats(-4096, 65535),
+    st.one_of(st.floats(1, 65536), st.sampled_from([1.0, 1.0 + 1e-9])),
+    st.sampled_from(["LINEAR", "LINEAR_EXACT", "SIGMOID"]),
+    st.builds(Rescale, slope=st.sampled_from([1.0, -1.0, 0.25, 3.7, 0.0]), intercept=st.floats(-4096, 4096)),
+    st.booleans(),
+)
+def test_single_precision_in_one_go_shows_what_two_steps_in_double_precision_show(
+    stored: np.ndarray,
+    centre: float,
+    width: float,
+    function: str,
+    modality: Rescale,
+    invert: bool,  # noqa: FBT001
+) -> None:
+    before, window = stored.copy(), Window(centre=centre, width=width, function=function)
+    slowly = windowed(modality_values(stored, modality), window)
+
+    shown = display_values(stored, modality=modality, voi=window, invert=invert)
+
+    assert shown.dtype == np.float32
+    np.testing.assert_array_equal(stored, before)
+    np.testing.assert_allclose(shown, 1 - slowly if invert else slowly, atol=5e-7)
+
+
 def test_a_percentile_window_of_one_value_divides_by_nothing() -> None:
     window = percentile_window(np.full(10, 7.0), low=1.0, high=99.0)
 

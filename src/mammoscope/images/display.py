@@ -86,15 +86,35 @@ def windowed(values: Float[np.ndarray, "..."], window: Window) -> Float[np.ndarr
     centre, width = window.centre, window.width
     if not width > 0 or (window.function == "LINEAR" and width < 1):
         raise ValueError(f"Window Width {width} is too small for {window.function}")
+    if window.function == "LINEAR" and width == 1:
+        return (values > centre - 0.5).astype(np.float64)
+    return _ramp(values.astype(np.float64), window)
+
+
+def _ramp(values: Float[np.ndarray, "..."], window: Window, modality: Rescale = IDENTITY) -> Float[np.ndarray, "..."]:
+    """Rescale and window in one go, in the precision of `values`, which are overwritten.
+
+    Both are linear but for the ends, so the window is expressed in stored values; what its centre loses
+    in float32 is added at the end.
+    """
+    centre, width = window.centre, window.width
+    if window.function == "LINEAR":
+        centre, width = centre - 0.5, width - 1
+    centre, width = (centre - modality.intercept) / modality.slope, width / modality.slope
+    near = float(values.dtype.type(centre))
+    values -= near
+    values /= width
     match window.function:
-        case "LINEAR":
-            if width == 1:
-                return (values > centre - 0.5).astype(np.float64)
-            return np.clip((values - (centre - 0.5)) / (width - 1) + 0.5, 0.0, 1.0)
-        case "LINEAR_EXACT":
-            return np.clip((values - centre) / width + 0.5, 0.0, 1.0)
+        case "LINEAR" | "LINEAR_EXACT":
+            values += 0.5 - (centre - near) / width
+            return np.clip(values, 0.0, 1.0, out=values)
         case "SIGMOID":
-            return 0.5 * (1.0 + np.tanh(2.0 * (values - centre) / width))
+            values -= (centre - near) / width
+            values *= 2.0
+            np.tanh(values, out=values)
+            values += 1.0
+            values *= 0.5
+            return values
         case _:
             assert_never(window.function)
 
@@ -115,12 +135,27 @@ def display_values(
         >>> display_values(np.array([25.0]), modality=Rescale(), voi=voi, invert=True)
         array([0.75], dtype=float32)
     """
-    values = modality_values(stored, modality)
-    if isinstance(voi, Lut):
-        shown = np.clip(_looked_up(values, voi) / (2**voi.bits - 1), 0.0, 1.0)
+    if isinstance(voi, Window) and isinstance(modality, Rescale) and _is_tame(voi, modality):
+        values = stored.astype(np.result_type(stored.dtype, np.float32))
+        shown = _ramp(values, voi, modality)
+    elif isinstance(voi, Window):
+        shown = windowed(modality_values(stored, modality), voi)
     else:
-        shown = windowed(values, voi)
-    return np.asarray(1.0 - shown if invert else shown, dtype=np.float32)
+        shown = np.clip(_looked_up(modality_values(stored, modality), voi) / (2**voi.bits - 1), 0.0, 1.0)
+    if invert:
+        np.subtract(1.0, shown, out=shown)
+    return np.asarray(shown, dtype=np.float32)
+
+
+def _is_tame(window: Window, modality: Rescale) -> bool:
+    """Whether float32 holds what a window and a rescale are made of; a window of one value is a threshold."""
+    numbers = (window.width, modality.slope)
+    least = 1.0 if window.function == "LINEAR" else 0.0
+    return (
+        window.width > least
+        and all(1e-6 <= abs(number) <= 1e6 for number in numbers)
+        and max(abs(window.centre), abs(modality.intercept)) <= 1e6
+    )
 
 
 def percentile_window(values: Float[np.ndarray, " pixels"], *, low: float, high: float) -> Window:
