@@ -22,10 +22,14 @@ class Preprocess(BaseModel):
         window: Show as the header says (where it says nothing: from percentiles), or always from percentiles.
         window_index: Which of several windows or VOI LUTs of a header, from 0.
         window_explanation: Which of them by its name, such as HARDER; where a header has none of that name, the index.
+        percentiles: Of the modality values in the breast, shown as black and white where no header's window is.
         accept: Traits of pictures that are read and tagged; a picture with any other is refused.
         slab: First and last slice to read of a tomosynthesis volume, from 1 as DICOM counts frames; None refuses one.
         slab_by: How the slices of a slab become one picture, after each was averaged to the resolution it is read at.
         clear_background: Set everything outside the breast (labels, markers, tape) to 0.
+        pectoral: On views that show it, set the pectoral muscle to 0 where it is clearly found, or leave it.
+        clahe: Limit of adaptive histogram equalisation (CLAHE) of what is not 0 then; 2 to 4 is usual, 0 is off.
+        clahe_tiles: Tiles a side of the final picture for it.
         bits: Of a final pixel: what is trained on, scored and explained is rounded to them, and the cache holds them.
 
     Example:
@@ -43,11 +47,22 @@ class Preprocess(BaseModel):
     window: Literal["header", "percentile"] = "header"
     window_index: int = Field(default=0, ge=0, le=63)
     window_explanation: str | None = Field(default=None, min_length=1, max_length=64)
+    percentiles: tuple[float, float] = (0.5, 99.5)
     accept: tuple[Trait, ...] = ACCEPTED
     clear_background: bool = True
+    pectoral: Literal["keep", "clear"] = "keep"
+    clahe: float = Field(default=0.0, ge=0.0, le=256.0)
+    clahe_tiles: int = Field(default=8, ge=1, le=64)
     bits: Literal[8, 16] = 16
     slab: tuple[int, int] | None = None
     slab_by: Literal["mean", "max"] = "mean"
+
+    @field_validator("percentiles")
+    @classmethod
+    def _rising(cls, percentiles: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= percentiles[0] < percentiles[1] <= 100:
+            raise ValueError(f"percentiles must rise from 0 to 100 at most, got {percentiles}")
+        return percentiles
 
     @field_validator("accept")
     @classmethod

@@ -1,7 +1,8 @@
 """From a file to the final pixels: one path for training, evaluation, prediction and serving.
 
 Order: look at a thumbnail for breast and chest wall; decode what the crop needs and no more; area-average;
-Modality LUT, VOI LUT, inversion; clear the background; mirror; pad.
+Modality LUT, VOI LUT, inversion; mirror; pad; clear the background. Then, where a recipe asks for it, clear the
+pectoral muscle and equalise the contrast of what is left: last, so that nothing cleared is counted.
 """
 
 from collections.abc import Iterator
@@ -13,12 +14,14 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from mammoscope.images.breast import THUMB_SIDE, bounding_box, grown
+from mammoscope.images.breast import THUMB_SIDE, bounding_box, grown, stretched
+from mammoscope.images.contrast import equalised
 from mammoscope.images.dicom import count_slices, looks_like_dicom, quiet, read_dicom
 from mammoscope.images.display import IDENTITY, Lut, Window, display_values, modality_values, percentile_window
 from mammoscope.images.geometry import Crop, Geometry
 from mammoscope.images.levels import ArrayLevels, Levels, Reduced
 from mammoscope.images.mammogram import Mammogram, Step, refusal
+from mammoscope.images.pectoral import look_for_muscle
 from mammoscope.images.picture import MAX_FILE_BYTES, MIN_SIDE, Picture
 from mammoscope.images.preprocess import Preprocess
 from mammoscope.images.raster import read_raster
@@ -29,7 +32,6 @@ from mammoscope.vocabulary import Laterality, View
 PIXELS_VERSION: str = "2"
 """Part of every cache key and bundle. Raise it when the same file and `Preprocess` give other pixels than before."""
 
-LOW_PERCENTILE, HIGH_PERCENTILE = 0.5, 99.5  # of the breast on the thumbnail, where no window is given
 SKIN_PX = 4  # thumbnail pixels kept around the breast when the background is cleared
 
 
@@ -232,6 +234,8 @@ def _finished(picture: Picture, sight: Sight, wanted: Preprocess, *, padding: Le
     if wanted.clear_background and sight.mask is not None:
         pixels, cleared = _cleared(pixels, sight.mask, geometry, sight.geometry)
         steps.append(cleared)
+    pixels, retouched = _retouched(pixels, picture, sight, wanted, geometry)
+    steps += retouched
     return Mammogram(
         pixels=pixels,
         spacing_mm=geometry.spacing_mm,
@@ -248,8 +252,9 @@ def _voi(picture: Picture, sight: Sight, wanted: Preprocess) -> tuple[Window | L
     """The header's window, or one from percentiles of the breast."""
     if wanted.window == "header" and picture.voi is not None:
         return picture.voi, []
-    window = percentile_window(sight.breast_values, low=LOW_PERCENTILE, high=HIGH_PERCENTILE)
-    span = f"percentiles {LOW_PERCENTILE:g} to {HIGH_PERCENTILE:g} of the breast"
+    low, high = wanted.percentiles
+    window = percentile_window(sight.breast_values, low=low, high=high)
+    span = f"percentiles {low:g} to {high:g} of the breast"
     detail = f"{span}: centre {window.centre:g}, width {window.width:g}"
     cause = "window = percentile" if wanted.window == "percentile" else "the file gives no window"
     return window, [Step(name="window", detail=detail, cause=cause)]
@@ -280,3 +285,22 @@ def _cleared(
     detail = f"outside the breast set to 0; {share:.1%} of it was brighter than 0.1"
     cleared = Step(name="background", detail=detail, cause="clear_background")
     return np.where(outside, np.float32(0), pixels), cleared
+
+
+def _retouched(
+    pixels: Float32[np.ndarray, "rows cols"], picture: Picture, sight: Sight, wanted: Preprocess, geometry: Geometry
+) -> tuple[Float32[np.ndarray, "rows cols"], list[Step]]:
+    """What is off by default: the pectoral muscle cleared, then the contrast of what is left equalised."""
+    steps = []
+    if wanted.pectoral == "clear":
+        shown = stretched(sight.values, invert=sight.invert)
+        muscle, told = look_for_muscle(picture.view, shown=shown, breast=sight.mask, chest=sight.chest)
+        steps.append(told)
+        if muscle is not None:
+            there = geometry.seen_from(sight.geometry, muscle.astype(np.float32)) >= 0.5
+            pixels = np.where(there, np.float32(0), pixels)
+    if wanted.clahe > 0:
+        pixels = equalised(pixels, limit=wanted.clahe, tiles=wanted.clahe_tiles)
+        detail = f"equalised in {wanted.clahe_tiles} x {wanted.clahe_tiles} tiles, limit {wanted.clahe:g}; 0 stays 0"
+        steps.append(Step(name="contrast", detail=detail, cause=f"clahe = {wanted.clahe:g}"))
+    return pixels, steps

@@ -1,0 +1,102 @@
+"""Pixel options that are off by default: percentiles, pectoral muscle, contrast."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from mammoscope.images import Mammogram, Preprocess, read_mammogram
+from mammoscope.images.contrast import equalised
+from mammoscope.phantom import phantom_view
+from mammoscope.vocabulary import Laterality, View
+
+PLAIN = Preprocess(rows=192, cols=128)
+
+
+def saved(folder: Path, *, side: Laterality = Laterality.LEFT, view: View = View.MLO) -> Path:
+    file = folder / f"{side}-{view}.png"
+    assert cv2.imwrite(str(file), phantom_view(3, view=view, laterality=side, rows=384).pixels)
+    return file
+
+
+def told(mammogram: Mammogram, name: str) -> list[str]:
+    return [step.detail for step in mammogram.trail if step.name == name]
+
+
+def test_by_default_nothing_is_retouched_or_told(tmp_path: Path) -> None:
+    mammogram = read_mammogram(saved(tmp_path), preprocess=PLAIN, view=View.MLO)
+
+    assert told(mammogram, "pectoral") == told(mammogram, "contrast") == []
+    assert mammogram.pixels[2:20, 2:10].min() > 0
+
+
+@pytest.mark.parametrize("side", list(Laterality))
+@pytest.mark.parametrize("region", ["breast", "whole"])
+def test_the_muscle_is_cleared_at_its_corner_and_nothing_else(tmp_path: Path, side: Laterality, region: str) -> None:
+    file = saved(tmp_path, side=side)
+    wanted = PLAIN.model_copy(update={"region": region})
+    plain = read_mammogram(file, preprocess=wanted, laterality=side, view=View.MLO)
+
+    cleared = read_mammogram(
+        file, preprocess=wanted.model_copy(update={"pectoral": "clear"}), laterality=side, view=View.MLO
+    )
+
+    gone = (cleared.pixels == 0) & (plain.pixels > 0)
+    corner = "left" if side is Laterality.LEFT else "right"
+    assert f"at the upper {corner}" in told(cleared, "pectoral")[0]
+    assert cleared.pixels[:20, :10].max() == 0  # the chest wall is brought to the left
+    assert 0.02 < gone.sum() / (plain.pixels > 0).sum() < 0.3
+    assert not gone[120:].any()
+    assert np.array_equal(cleared.pixels[~gone], plain.pixels[~gone])
+
+
+def test_a_view_that_does_not_show_the_muscle_or_is_not_known_is_kept_and_the_trail_says_so(tmp_path: Path) -> None:
+    wanted = PLAIN.model_copy(update={"pectoral": "clear"})
+    file = saved(tmp_path)
+    plain = read_mammogram(file, preprocess=PLAIN)
+
+    for view in (None, View.CC):
+        kept = read_mammogram(file, preprocess=wanted, view=view)
+
+        assert told(kept, "pectoral") == ["kept: not looked for"]
+        assert np.array_equal(kept.pixels, plain.pixels)
+
+
+def test_contrast_is_equalised_last_and_cleared_pixels_are_not_counted(tmp_path: Path) -> None:
+    file = saved(tmp_path)
+    both = PLAIN.model_copy(update={"pectoral": "clear", "clahe": 3.0, "clahe_tiles": 4})
+    cleared = read_mammogram(file, preprocess=both.model_copy(update={"clahe": 0.0}), view=View.MLO)
+
+    mammogram = read_mammogram(file, preprocess=both, view=View.MLO)
+
+    assert np.array_equal(mammogram.pixels, equalised(cleared.pixels, limit=3.0, tiles=4))
+    assert np.array_equal(mammogram.pixels == 0, cleared.pixels == 0)
+    assert told(mammogram, "contrast") == ["equalised in 4 x 4 tiles, limit 3; 0 stays 0"]
+
+
+def test_percentiles_set_what_is_black_and_white(tmp_path: Path) -> None:
+    file = saved(tmp_path, view=View.CC)
+    narrow = PLAIN.model_copy(update={"percentiles": (20.0, 80.0)})
+
+    wide, tight = (read_mammogram(file, preprocess=wanted) for wanted in (PLAIN, narrow))
+
+    assert (tight.pixels == 1).mean() > 5 * (wide.pixels == 1).mean()
+    assert "percentiles 20 to 80 of the breast" in told(tight, "window")[0]
+    assert "percentiles 0.5 to 99.5 of the breast" in told(wide, "window")[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"percentiles": (60, 40)}, "percentiles must rise"),
+        ({"percentiles": (0, 101)}, "percentiles must rise"),
+        ({"clahe": -1}, "greater than or equal to 0"),
+        ({"clahe_tiles": 0}, "greater than or equal to 1"),
+        ({"pectoral": "remove"}, "'keep' or 'clear'"),
+    ],
+)
+def test_settings_without_sense_are_refused(setting: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Preprocess.model_validate(setting)
