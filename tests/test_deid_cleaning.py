@@ -229,6 +229,7 @@ def test_no_listed_private_or_unknown_text_is_left_at_any_depth(
 @given(st.text(string.ascii_letters + string.digits, min_size=6, max_size=12), st.booleans())
 def test_an_id_in_free_text_is_found(patient: str, before: bool) -> None:  # noqa: FBT001
     dataset = image()
+    patient = f"Qx{patient}"  # none of the words that are written here
     dataset.PatientID = patient
     dataset.PartialViewDescription = f"{patient}, left" if before else f"left of ({patient})"
 

@@ -152,6 +152,15 @@ def test_guarded_processes_give_what_this_one_gives(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in written(tmp_path / "0")] == [p.read_bytes() for p in written(tmp_path / "2")]
 
 
+def test_what_was_de_identified_before_can_be_again(tmp_path: Path) -> None:
+    plant(tmp_path / "1.dcm", PatientName="ANONYMIZED", PatientID="Anonymized", InstitutionName="ANONYMIZED")
+    deidentify([tmp_path / "1.dcm"], out=tmp_path / "once", key=KEY, workers=0)
+
+    report = deidentify([tmp_path / "once"], out=tmp_path / "twice", key=KEY, workers=0)
+
+    assert [one.code for one in report.outcomes] == [None, "not_dicom"]  # the picture, and the first report
+
+
 def test_a_copy_is_told_from_another_file_of_the_same_uid(tmp_path: Path) -> None:
     plant(tmp_path / "in" / "1.dcm")
     shutil.copy(tmp_path / "in" / "1.dcm", tmp_path / "in" / "2.dcm")

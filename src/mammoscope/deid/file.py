@@ -82,9 +82,10 @@ def _written(path: Path, *, number: int, out: Path, settings: Settings, key: Key
         cleaned = cleaner.clean(dataset)
         cleaned.file_meta = _meta(dataset, cleaned)
         name = f"{key.pseudonym(patient)}/{_name(str(cleaned.SOPInstanceUID))}.dcm"
+        said = header_suspicions(dataset)
     except UNPARSABLE as error:
         raise Refused("damaged", type(error).__name__) from None
-    suspicions = header_suspicions(dataset) + pixel_suspicions(path)
+    suspicions = said + pixel_suspicions(path)
     with whole_file(out / name) as temporary:
         _save(cleaned, temporary)
         if traces.found_in(temporary):
@@ -138,6 +139,8 @@ def _save(cleaned: Dataset, temporary: Path) -> None:
     try:
         cleaned.save_as(temporary, enforce_file_format=True)
     except UNPARSABLE as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise Refused("damaged", type(error).__name__) from None
 
 

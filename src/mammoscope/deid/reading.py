@@ -30,7 +30,7 @@ CODES: dict[str, str] = {
 
 UNPARSABLE = (
     *(ArithmeticError, AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError, MemoryError),
-    *(NotImplementedError, RuntimeError, TypeError, ValueError, struct.error, zlib.error),
+    *(NotImplementedError, OSError, RuntimeError, TypeError, ValueError, struct.error, zlib.error),
 )
 """What pydicom raises on files that are not as they should be."""
 
@@ -97,9 +97,9 @@ def _parsed(path: Path) -> Dataset:
         return pydicom.dcmread(path, force=True)
     except RecursionError:
         raise Refused("implausible", "its sequences are nested without end") from None
-    except OSError as error:
-        raise Refused("unreadable", error.strerror or "") from None
     except UNPARSABLE as error:
+        if isinstance(error, OSError) and error.errno is not None:  # pydicom raises some of its own without
+            raise Refused("unreadable", error.strerror or "") from None
         raise Refused("damaged", type(error).__name__) from None
 
 

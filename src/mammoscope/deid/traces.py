@@ -11,7 +11,7 @@ from pydicom import DataElement, Dataset
 from mammoscope.deid.profile import row_of
 from mammoscope.deid.reading import UNPARSABLE
 from mammoscope.deid.settings import Retain, Settings
-from mammoscope.deid.values import is_well_known
+from mammoscope.deid.values import DUMMY_TEXT, is_well_known
 
 LEAST_NAME, LEAST_ID, LEAST_BYTES = 3, 4, 6  # characters; shorter ones turn up by chance
 COMPANIES = frozenset({0x00080070, 0x00081090})  # Manufacturer and its model: a name of a person may be in there, too
@@ -100,7 +100,8 @@ def _leaves(dataset: Dataset) -> Iterator[DataElement]:
 
 def _texts(element: DataElement) -> list[str]:
     parts = element.value if element.VM > 1 else [element.value]
-    return [text for part in parts if (text := str(part).strip("\0 "))]
+    texts = (str(part).strip("\0 ") for part in parts)
+    return [text for text in texts if text and text.casefold() != DUMMY_TEXT.casefold()]  # what is written here
 
 
 def _any_word(values: frozenset[str], text: str) -> bool:
