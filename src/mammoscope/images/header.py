@@ -1,11 +1,14 @@
 """Reading single elements of a DICOM header: absent, empty and unreadable are told apart, and noted."""
 
+import re
+import struct
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydicom.datadict import dictionary_description, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
@@ -13,9 +16,11 @@ from pydicom.sequence import Sequence
 
 from mammoscope.images.mammogram import Step, refusal
 
+ITEM = b"\xfe\xff\x00\xe0"
+MOST_ITEMS = 20_000  # a volume of 100 slices has some thousands
 UNREADABLE = (
-    *(AttributeError, BytesLengthException, IndexError, KeyError, NotImplementedError, OverflowError),
-    *(RecursionError, TypeError, ValueError),
+    *(AttributeError, BytesLengthException, EOFError, IndexError, KeyError, NotImplementedError, OSError),
+    *(OverflowError, RecursionError, TypeError, ValueError, struct.error),
 )
 
 
@@ -100,7 +105,14 @@ class Header:
         return found
 
     def items(self, keyword: str) -> list[Dataset]:
-        """The items of a sequence; empty if it is absent or no sequence."""
+        """The items of a sequence; empty if it is absent, no sequence, or so long that reading it takes seconds."""
+        try:
+            raw: Any = self.dataset.get_item(keyword)
+        except UNREADABLE:
+            raw = None  # noted below
+        if isinstance(raw, RawDataElement) and (raw.value or b"").count(ITEM) > MOST_ITEMS:
+            self.note("oddity", f"{tagged(keyword)} was ignored: it has over {MOST_ITEMS:,} items", "header")
+            return []
         value = self.value(keyword)
         return list(value) if isinstance(value, Sequence) else []
 
@@ -124,6 +136,21 @@ class Header:
             what = f"{tagged(keyword)} is missing, and no picture can be decoded without it. Leave it out"
             raise refusal(self.path, "damaged", what)
         return found
+
+
+def told(word: str | None) -> str:
+    """A code word as a message may repeat it; what is no code word may be a name that slipped into the element.
+
+    Source:
+        DICOM PS3.5 6.2, Code String: at most 16 capitals, digits, blanks and underscores.
+
+    Example:
+        >>> told("OTHER"), told("MIA^BIRD"), told(None)
+        ('OTHER', 'no code word', 'absent')
+    """
+    if word is None:
+        return "absent"
+    return word if re.fullmatch("[A-Z0-9_ ]{1,16}", word) else "no code word"
 
 
 def tagged(keyword: str) -> str:

@@ -8,9 +8,11 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
 from mammoscope.images.display import Lut, Rescale, Window, WindowFunction
-from mammoscope.images.header import UNREADABLE, Header, tagged
+from mammoscope.images.header import UNREADABLE, Header, tagged, told
 
 FUNCTIONS: dict[str, WindowFunction] = {"LINEAR": "LINEAR", "LINEAR_EXACT": "LINEAR_EXACT", "SIGMOID": "SIGMOID"}
+MOST = 1e9  # no value, slope or window of a picture of 16 bits is further from 0 ...
+LEAST = 1e-9  # ... and no slope or width nearer to it
 SHOWN = 32  # characters of an explanation that go into the trail
 
 
@@ -35,10 +37,11 @@ def modality_of(header: Header) -> Rescale | Lut:
             return lut
     group = header.group("PixelValueTransformationSequence")
     slope, intercept = group.numbers("RescaleSlope"), group.numbers("RescaleIntercept")
-    if slope and slope[0] == 0:
-        header.note("oddity", "the rescale was ignored", f"{tagged('RescaleSlope')} = 0")
-        return Rescale()
     rescale = Rescale(slope=slope[0] if slope else 1.0, intercept=intercept[0] if intercept else 0.0)
+    if not LEAST <= abs(rescale.slope) <= MOST or abs(rescale.intercept) > MOST:
+        cause = f"{tagged('RescaleSlope')} = {rescale.slope:g}, {tagged('RescaleIntercept')} = {rescale.intercept:g}"
+        header.note("oddity", "the rescale was ignored", cause)
+        return Rescale()
     if rescale != Rescale():
         detail = f"times {rescale.slope:g} plus {rescale.intercept:g}"
         header.note("modality", detail, f"{tagged('RescaleSlope')}, {tagged('RescaleIntercept')}")
@@ -98,12 +101,13 @@ def _window(header: Header, group: Header, index: int) -> Window | None:
         return None
     word = group.word("VOILUTFunction")
     if word is not None and word not in FUNCTIONS:
-        header.note("oddity", "taken as LINEAR", f"{tagged('VOILUTFunction')} = {word[:16]}")
+        header.note("oddity", "taken as LINEAR", f"{tagged('VOILUTFunction')} = {told(word)}")
     function = FUNCTIONS.get(word or "LINEAR", "LINEAR")
     at = _choose(header, index, count=count, keyword="WindowCenter")
     centre, width = centres[at], widths[at]
-    if width < 1 and (function == "LINEAR" or width <= 0):
-        header.note("oddity", "the window was ignored", f"{tagged('WindowWidth')} = {width:g} for {function}")
+    if not (1 if function == "LINEAR" else LEAST) <= width <= MOST or abs(centre) > MOST:
+        cause = f"{tagged('WindowCenter')} = {centre:g}, {tagged('WindowWidth')} = {width:g} for {function}"
+        header.note("oddity", "the window was ignored", cause)
         return None
     names = group.words("WindowCenterWidthExplanation")
     name = names[at][:SHOWN] if at < len(names) else ""

@@ -1,6 +1,6 @@
 """Which pictures are read at all: FOR PRESENTATION mammograms, and of the others those that a recipe accepts."""
 
-from mammoscope.images.header import Header, tagged
+from mammoscope.images.header import Header, tagged, told
 from mammoscope.images.mammogram import refusal
 from mammoscope.images.preprocess import ACCEPTED
 from mammoscope.images.traits import evidence_of
@@ -33,7 +33,9 @@ def refuse_by_policy(header: Header, *, accept: tuple[Trait, ...] = ACCEPTED) ->
         what = f"is FOR PROCESSING by {cause}: raw detector values that no reader sees. Use the FOR PRESENTATION image"
         raise refusal(header.path, "refused", what)
     if modality is not None and modality not in MODALITIES:
-        what = f"{tagged('Modality')} is {modality[:16]}, not one of {', '.join(MODALITIES)}. Leave it out of the index"
+        what = (
+            f"{tagged('Modality')} is {told(modality)}, not one of {', '.join(MODALITIES)}. Leave it out of the index"
+        )
         raise refusal(header.path, "refused", what)
     if modality not in {None, "MG"}:
         header.note("oddity", "read as a mammogram all the same", f"{tagged('Modality')} = {modality}")

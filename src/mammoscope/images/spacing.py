@@ -2,7 +2,7 @@
 
 from math import isclose
 
-from mammoscope.images.header import Header, tagged
+from mammoscope.images.header import Header, tagged, told
 
 SMALLEST_MM, LARGEST_MM = 0.01, 2.0
 LONGEST_PICTURE_MM = 400.0  # the largest detectors and films are 24 x 30 cm
@@ -27,7 +27,7 @@ def spacing_of(header: Header) -> tuple[float, float] | None:
     if spacing is not None:
         kind = header.word("PixelSpacingCalibrationType")
         if kind is not None or imager is None or not _same(spacing, imager):
-            said = f", {tagged('PixelSpacingCalibrationType')} = {kind[:16]}" if kind else ""
+            said = f", {tagged('PixelSpacingCalibrationType')} = {told(kind)}" if kind else ""
             return _told(header, spacing, tagged("PixelSpacing") + said)
     if imager is not None:
         factor, cause = _magnification(header)

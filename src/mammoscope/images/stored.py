@@ -1,5 +1,6 @@
 """The one place where stored values are decoded: native, JPEG 2000, JPEG-LS, JPEG, RLE; one frame at a time."""
 
+import io
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from pydicom.uid import UID
 from mammoscope.errors import ImageError
 from mammoscope.images.codecs import DctLevels, WaveletLevels
 from mammoscope.images.codestream import claimed_shape, is_whole, precision
-from mammoscope.images.header import Header, tagged
+from mammoscope.images.header import Header, tagged, told
 from mammoscope.images.levels import ArrayLevels, Levels, Stored
 from mammoscope.images.mammogram import refusal
 from mammoscope.images.picture import MAX_PIXELS, MIN_SIDE
@@ -241,6 +242,7 @@ def _compressed(header: Header, layout: Layout, stream: bytes) -> Levels:
         if bits is not None:
             return WaveletLevels(stream=stream, shape=layout.shape, bits=bits, whole=whole)
     if layout.syntax == JPEG_8_BIT and plain and layout.bits_stored == 8:
+        Image.open(io.BytesIO(stream), formats=("JPEG",)).close()  # fails here, where failures become a code
         return DctLevels(stream=stream, shape=layout.shape, grey=partial(_luminance, header, layout))
     return ArrayLevels(values=whole())
 
@@ -301,7 +303,7 @@ def _colour(header: Header, layout: Layout) -> Levels:
     photometric = header.word("PhotometricInterpretation")
     unfit = layout.samples != 3 or layout.bits_allocated != 8 or layout.frames > 1
     if unfit or photometric == "PALETTE COLOR":
-        what = f"{layout.samples} samples a pixel, {photometric}: a mammogram is grey. Leave it out of the index"
+        what = f"{layout.samples} samples a pixel, {told(photometric)}: a mammogram is grey. Leave it out of the index"
         raise refusal(header.path, "colour", what)
     if layout.syntax not in {*NATIVE, *PLUGINS}:
         raise refusal(header.path, "unsupported_syntax", f"no decoder for colour {layout.syntax.name}. Convert it")

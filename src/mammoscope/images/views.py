@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mammoscope.images.header import Header, tagged
+from mammoscope.images.header import Header, tagged, told
 from mammoscope.images.wording import wording_of
 from mammoscope.vocabulary import VIEW_CODES, Laterality, View
 
@@ -35,7 +35,7 @@ def view_of(header: Header) -> View | None:
         return _told(header, view, cause)
     word = header.word("ViewPosition")
     if word is not None:
-        header.note("oddity", "view stays unknown", f"{tagged('ViewPosition')} = {word[:16]}")
+        header.note("oddity", "view stays unknown", f"{tagged('ViewPosition')} = {told(word)}")
     return None
 
 
@@ -58,7 +58,7 @@ def laterality_of(header: Header) -> Laterality | None:
             return _sided(header, Laterality(word), f"{tagged(keyword)} = {word}")
         if word is not None:
             stated = True
-            header.note("oddity", "laterality stays unknown", f"{tagged(keyword)} = {word[:16]}")
+            header.note("oddity", "laterality stays unknown", f"{tagged(keyword)} = {told(word)}")
     if stated:
         return None
     for side, cause in _hints(header, group):
