@@ -248,3 +248,13 @@ def test_the_first_value_of_a_table_has_the_sign_of_what_is_looked_up(elements: 
     assert isinstance(found, Lut)
     assert found.first == wanted
     assert bool(said(one, "oddity")) is (first != wanted)
+
+
+def test_a_name_that_slipped_into_an_explanation_is_not_told() -> None:
+    one = header(WindowCenter=[10, 20], WindowWidth=[1, 2], WindowCenterWidthExplanation=["MIA^BIRD", "HARDER"])
+
+    voi_of(one, index=0)
+    voi_of(one, index=0, explanation="SOFTER")
+
+    assert "MIA" not in repr(one.trail)
+    assert "HARDER" in repr(one.trail)

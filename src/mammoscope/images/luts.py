@@ -13,7 +13,6 @@ from mammoscope.images.header import UNREADABLE, Header, tagged, told
 FUNCTIONS: dict[str, WindowFunction] = {"LINEAR": "LINEAR", "LINEAR_EXACT": "LINEAR_EXACT", "SIGMOID": "SIGMOID"}
 MOST = 1e9  # no value, slope or window of a picture of 16 bits is further from 0 ...
 LEAST = 1e-9  # ... and no slope or width nearer to it
-SHOWN = 32  # characters of an explanation that go into the trail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +70,7 @@ def voi_of(header: Header, *, index: int, explanation: str | None = None) -> Win
     elif wanted in named_windows:
         tables, window_at = [], named_windows.index(wanted)
     elif wanted is not None:
-        there = ", ".join(name[:SHOWN] for name in (*named_tables, *named_windows) if name) or "none is named"
+        there = ", ".join(told(name) for name in (*named_tables, *named_windows) if name) or "none is named"
         cause = f"window_explanation = {explanation}, {tagged('WindowCenterWidthExplanation')}: {there}"
         header.note("oddity", f"no window of that name: number {index + 1} was taken", cause)
     if tables:
@@ -85,8 +84,8 @@ def _table(header: Header, group: Header, tables: list[Dataset], index: int) -> 
     at = _choose(header, index, count=len(tables), keyword="VOILUTSequence")
     lut = _lut(group, tables[at], span=_modality_span(header))
     if lut is not None:
-        name = " ".join(group.of(tables[at]).words("LUTExplanation"))[:SHOWN]
-        detail = f"table of {len(lut.entries)} entries, number {at + 1} of {len(tables)}" + (name and f", {name}")
+        name = " ".join(group.of(tables[at]).words("LUTExplanation"))
+        detail = f"table of {len(lut.entries)} entries, number {at + 1} of {len(tables)}" + (name and f", {told(name)}")
         header.note("window", detail, tagged("VOILUTSequence"))
     return lut
 
@@ -110,8 +109,10 @@ def _window(header: Header, group: Header, index: int) -> Window | None:
         header.note("oddity", "the window was ignored", cause)
         return None
     names = group.words("WindowCenterWidthExplanation")
-    name = names[at][:SHOWN] if at < len(names) else ""
-    detail = f"{function}, centre {centre:g}, width {width:g}, number {at + 1} of {count}" + (name and f", {name}")
+    name = names[at] if at < len(names) else ""
+    detail = f"{function}, centre {centre:g}, width {width:g}, number {at + 1} of {count}" + (
+        name and f", {told(name)}"
+    )
     header.note("window", detail, f"{tagged('WindowCenter')}, {tagged('WindowWidth')}, {tagged('VOILUTFunction')}")
     return Window(centre=centre, width=width, function=function)
 

@@ -105,7 +105,7 @@ def _hints(header: Header, group: Header) -> Iterator[tuple[Laterality, str]]:
         yield BODY_PARTS[part], f"{tagged('BodyPartExamined')} = {part}"
     orientation = header.words("PatientOrientation")
     if len(orientation) == 2 and orientation[1] in TOWARDS and view_of(header.unheard()) in OBLIQUE:
-        yield TOWARDS[orientation[1]], f"{tagged('PatientOrientation')} = {orientation[0]}\\{orientation[1]}"
+        yield TOWARDS[orientation[1]], f"{tagged('PatientOrientation')}, columns towards {orientation[1]}"
     for keyword, text in _texts(header):
         sides = wording_of(text).sides
         if len(sides) == 1:
