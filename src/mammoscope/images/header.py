@@ -106,15 +106,22 @@ class Header:
 
     def items(self, keyword: str) -> list[Dataset]:
         """The items of a sequence; empty if it is absent, no sequence, or so long that reading it takes seconds."""
-        try:
-            raw: Any = self.dataset.get_item(keyword)
-        except UNREADABLE:
-            raw = None  # noted below
-        if isinstance(raw, RawDataElement) and (raw.value or b"").count(ITEM) > MOST_ITEMS:
+        if self._item_tags(keyword) > MOST_ITEMS:
             self.note("oddity", f"{tagged(keyword)} was ignored: it has over {MOST_ITEMS:,} items", "header")
             return []
         value = self.value(keyword)
         return list(value) if isinstance(value, Sequence) else []
+
+    def _item_tags(self, keyword: str) -> int:
+        """How many items a sequence that was not parsed yet can have at most."""
+        raw: Any = self.dataset.get_item(keyword, keep_deferred=True)
+        if not isinstance(raw, RawDataElement):
+            return 0
+        if raw.value is not None:
+            return raw.value.count(ITEM)
+        with self.path.open("rb") as file:
+            file.seek(raw.value_tell)
+            return file.read(min(raw.length, MOST_ITEMS << 10)).count(ITEM)
 
     def codes(self, keyword: str) -> list[str]:
         """The Code Value (0008,0100) of each item of a code sequence, in order."""
