@@ -250,6 +250,16 @@ def test_bytes_of_a_file_are_searched_for_whole_values(tmp_path: Path) -> None:
     assert [traces.found_in(tmp_path / name) for name in ("clean", "leaks", "uid")] == [False, True, True]
 
 
+def test_a_number_that_is_also_a_time_of_day_is_no_trace() -> None:
+    dataset = image()
+    dataset.AccessionNumber, dataset.StudyTime = "101112", "101112"
+
+    traces = traces_of(dataset, settings=Settings())
+
+    assert b"101112" not in traces.exact
+    assert "101112" in traces.ids  # searched in kept texts all the same
+
+
 @pytest.mark.parametrize("retain", [frozenset(), frozenset({Retain.UIDS})])
 def test_uids_are_searched_for_unless_they_are_kept(retain: frozenset[Retain]) -> None:
     traces = traces_of(image(), settings=Settings(retain=retain))

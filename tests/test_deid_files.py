@@ -12,7 +12,14 @@ import pydicom
 import pytest
 from pydicom import Dataset, Sequence
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000Lossless, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    SecondaryCaptureImageStorage,
+)
 from typer.testing import CliRunner, Result
 
 from mammoscope.cli import app
@@ -108,6 +115,25 @@ def test_the_result_reads_as_the_original_pixel_by_pixel(tmp_path: Path) -> None
     assert result.read_bytes()[:128] == bytes(128)
 
 
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_every_encoding_of_the_header_is_kept_and_cleaned(tmp_path: Path, syntax: UID) -> None:
+    original = plant(tmp_path / "1.dcm")
+    found = pydicom.dcmread(original)
+    values = found.pixel_array
+    found.file_meta.TransferSyntaxUID = syntax
+    found.PixelData = values.astype(">u2" if syntax == ExplicitVRBigEndian else "<u2").tobytes()
+    assert list(found.iterall())  # decoded, to be encoded anew
+    pydicom.dcmwrite(original, found, enforce_file_format=True)
+
+    (outcome,) = deidentify([original], out=tmp_path / "out", key=KEY, workers=0).outcomes
+
+    assert outcome.code is None
+    result = pydicom.dcmread(tmp_path / "out" / str(outcome.output))
+    assert result.file_meta.TransferSyntaxUID == syntax
+    assert result.PatientID == KEY.pseudonym("HOSP-0815")
+    np.testing.assert_array_equal(result.pixel_array, values)
+
+
 @pytest.mark.parametrize("dates", list(Dates))
 def test_dciodvfy_finds_no_more_errors_than_before(tmp_path: Path, dates: Dates) -> None:
     program = shutil.which("dciodvfy")
@@ -180,7 +206,7 @@ def test_other_keys_settings_and_strange_folders_are_refused(tmp_path: Path) -> 
 
     with pytest.raises(RecipeError, match="out: was made with another key"):
         deidentify([tmp_path / "in"], out=tmp_path / "out", key=drawn_key(), workers=0)
-    with pytest.raises(RecipeError, match="out: was made with another settings"):
+    with pytest.raises(RecipeError, match="out: was made with other settings"):
         deidentify([tmp_path / "in"], out=tmp_path / "out", key=KEY, settings=Settings(dates=Dates.KEEP), workers=0)
     with pytest.raises(RecipeError, match="strange: holds something else"):
         deidentify([tmp_path / "in"], out=tmp_path / "strange", key=KEY, workers=0)
@@ -254,6 +280,13 @@ def name_in_the_pixels(path: Path) -> None:
     found.save_as(path)
 
 
+def name_in_deflated_pixels(path: Path) -> None:
+    name_in_the_pixels(path)
+    found = pydicom.dcmread(path)
+    found.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    found.save_as(path)
+
+
 def comment_in_a_codestream(path: Path) -> None:
     plant(path)
     found = pydicom.dcmread(path)
@@ -277,6 +310,7 @@ MAKERS = {
         ("no_image", no_picture),
         ("damaged", no_uid),
         ("identifying", name_in_the_pixels),
+        ("identifying", name_in_deflated_pixels),
         ("identifying", comment_in_a_codestream),
     ],
 )

@@ -213,8 +213,8 @@ def _refuse_other_run(out: Path, *, key: Key, settings: Settings) -> None:
             f"{out.name}: holds something else than a de-identification. Choose an empty folder"
         ) from None
     if same != (True, list(settings.codes)):
-        what = "settings" if same[0] else "key"
-        raise RecipeError(f"{out.name}: was made with another {what}. Use the same again, or choose an empty folder")
+        what = "other settings" if same[0] else "another key"
+        raise RecipeError(f"{out.name}: was made with {what}. Use the same again, or choose an empty folder")
 
 
 def _write(report: Report, out: Path) -> None:

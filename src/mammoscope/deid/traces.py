@@ -1,6 +1,7 @@
 """Looking for identifying values in what is kept and in what was written: the check on everything else here."""
 
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
@@ -9,11 +10,12 @@ from pathlib import Path
 from pydicom import DataElement, Dataset
 
 from mammoscope.deid.profile import row_of
-from mammoscope.deid.reading import UNPARSABLE
+from mammoscope.deid.reading import DEFLATED, UNPARSABLE
 from mammoscope.deid.settings import Retain, Settings
 from mammoscope.deid.values import DUMMY_TEXT, is_well_known
 
 LEAST_NAME, LEAST_ID, LEAST_BYTES = 3, 4, 6  # characters; shorter ones turn up by chance
+LEAST_DIGITS = 8  # of a value of digits alone, in bytes: six are a time of day
 COMPANIES = frozenset({0x00080070, 0x00081090})  # Manufacturer and its model: a name of a person may be in there, too
 IDS = frozenset(
     {
@@ -48,7 +50,9 @@ class Traces:
     def found_in(self, file: Path) -> bool:
         """Whether the bytes of a file hold one of them."""
         with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as content:
-            return any(_stands_alone(value, content) for value in self.exact)
+            end = 144 + int.from_bytes(content[140:144], "little")  # of the file meta information; PS3.10 7.1
+            inner = zlib.decompress(content[end:], -zlib.MAX_WBITS) if DEFLATED in content[:end] else b""
+            return any(_stands_alone(value, where) for value in self.exact for where in (content, inner))
 
 
 def traces_of(dataset: Dataset, *, settings: Settings) -> Traces:
@@ -78,7 +82,7 @@ def traces_of(dataset: Dataset, *, settings: Settings) -> Traces:
             encoded
             for text in exact
             for codec in ("utf-8", "latin-1")
-            if len(encoded := text.encode(codec, "ignore")) >= LEAST_BYTES
+            if len(encoded := text.encode(codec, "ignore")) >= (LEAST_DIGITS if text.isdigit() else LEAST_BYTES)
         ),
     )
 
@@ -113,7 +117,7 @@ def _any_word(values: frozenset[str], text: str) -> bool:
     )
 
 
-def _stands_alone(value: bytes, content: mmap) -> bool:
+def _stands_alone(value: bytes, content: mmap | bytes) -> bool:
     """Found, and not as part of a longer number, word or UID."""
     at = content.find(value)
     while at >= 0:
