@@ -43,6 +43,7 @@ GDCM = {
 LONG = frozenset("OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 UNDEFINED = 0xFFFFFFFF
 CANARY, CANARY_BORN = "CANARY", "18930417"  # planted as a name and as a birth date: no message may hold them
+NAME = f"{CANARY}^BIRD"  # with the caret, as names are written
 MAMMOGRAM = "1.2.840.10008.5.1.4.1.1.1.2"
 
 
@@ -157,7 +158,7 @@ def described(data: bytes, rows: int, cols: int, *, bits: int, allocated: int = 
         element("Modality", "MG"),
         element("PresentationIntentType", "FOR PRESENTATION"),
         element("InstitutionName", f"{CANARY} HOUSE"),
-        element("PatientName", f"{CANARY}^BIRD"),
+        element("PatientName", NAME),
         element("PatientID", f"{CANARY}-1"),
         element("PatientBirthDate", CANARY_BORN),
         element("BodyPartExamined", "BREAST"),

@@ -17,6 +17,7 @@ from malformed_base import (
     EXPLICIT,
     IMPLICIT,
     J2K,
+    NAME,
     Element,
     changed,
     compressed,
@@ -172,7 +173,7 @@ def windows(rng: Rng, case: int) -> bytes:
     news = [
         number_text("WindowCenter", *[centre] * (1 + many * int(rng.integers(5)))),
         number_text("WindowWidth", *[width] * (1 + many * int(rng.integers(5)))),
-        element("VOILUTFunction", str(rng.choice(["LINEAR", "SIGMOID", "LINEAR_EXACT", "CUBIC", "", CANARY]))),
+        element("VOILUTFunction", str(rng.choice(["LINEAR", "SIGMOID", "LINEAR_EXACT", "CUBIC", "", NAME]))),
     ]
     return part10(changed(mammogram(rng), *news))
 
@@ -231,7 +232,7 @@ def not_numbers(rng: Rng, case: int) -> bytes:
     elements, news = mammogram(rng), []
     numeric = [each for each in elements if each.vr in {"US", "DS", "IS"}]
     for at in rng.integers(len(numeric), size=1 + case % 3):
-        text = (f"{CANARY}^X", CANARY_BORN, "L", "\0\0", CANARY)[int(rng.integers(5))].encode()
+        text = (NAME, CANARY_BORN, "L", "\0\0", CANARY)[int(rng.integers(5))].encode()
         vr = ("US", "DS", "IS", "LO", "PN", "UN", "SQ", "FD", "AT")[int(rng.integers(9))]
         news.append(
             replace(numeric[int(at)], vr=vr if case % 2 else numeric[int(at)].vr, value=text + b" " * (len(text) % 2))
@@ -247,7 +248,7 @@ def strange_text(rng: Rng, case: int) -> bytes:
     news = [element("SpecificCharacterSet", charset)]
     for keyword in rng.choice(WORDS[:-1], 1 + case % 5, replace=False):
         text = str(rng.choice(TEXTS[:11] if rng.random() < 0.5 else TEXTS)).encode("utf-8", "surrogatepass")[:65_000]
-        news.append(element(keyword, (text + CANARY.encode())[: 65_534 if case % 2 else 64]))
+        news.append(element(keyword, (text + NAME.encode())[: 65_534 if case % 2 else 64]))
     return part10(changed(mammogram(rng), *{each.tag: each for each in news}.values()))
 
 

@@ -30,6 +30,7 @@ class Outcome:
         name: Its file name.
         code: `read`, one of `mammoscope.images.CODES`, or the class of an error that should not have come.
         seconds: In the worker; NaN if it was lost.
+        busy_s: Of its processor, which a busy machine does not stretch; NaN if it was lost.
         peak_mb: Most resident memory of the worker during this file; NaN where it cannot be known.
         said: The message or the trail.
         sound: Whether pixels, if there are any, are finite and within [0, 1].
@@ -39,6 +40,7 @@ class Outcome:
     name: str
     code: str
     seconds: float = float("nan")
+    busy_s: float = float("nan")
     peak_mb: float = float("nan")
     said: str = ""
     sound: bool = True
@@ -49,10 +51,10 @@ class Outcome:
         return CANARY in self.said.upper() or CANARY_BORN in self.said
 
 
-def swept(cases: Iterable[Case], folder: Path, *, workers: int = 2) -> Iterator[Outcome]:
-    """Yield the outcome of each case, in the order in which they are done; a file lies on disk no longer than needed."""
+def swept(cases: Iterable[Case], folder: Path, *, workers: int = 2, limit_s: float = LIMIT_S) -> Iterator[Outcome]:
+    """Yield the outcome of each case as it is done; a file lies on disk no longer than needed."""
     for outcome in over_files(
-        outcome_of, _written(cases, folder), crashed=_lost, limits=Limits(seconds=LIMIT_S), workers=workers
+        outcome_of, _written(cases, folder), crashed=_lost, limits=Limits(seconds=limit_s), workers=workers
     ):
         (folder / outcome.name).unlink()
         yield outcome
@@ -74,23 +76,32 @@ def outcome_of(job: tuple[str, Path]) -> Outcome:
     family, file = job
     logging.getLogger().setLevel(logging.DEBUG)
     _forget_peak()
-    code, said, sound, started = "read", "", True, time.perf_counter()
+    code, said, sound = "read", "", True
+    started, idle = time.perf_counter(), time.process_time()
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             mammogram = read_mammogram(file)
         said = "\n".join(f"{step.name}: {step.detail} ({step.cause})" for step in mammogram.trail)
         said += "\n".join(str(warning.message) for warning in caught)
-        sound = bool(
-            np.isfinite(mammogram.pixels).all() and mammogram.pixels.min() >= 0 and mammogram.pixels.max() <= 1
-        )
+        pixels = mammogram.pixels
+        sound = bool(np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1)
     except ImageError as error:
         code, said = error.code, str(error)
+    except MemoryError:
+        raise  # the worker says so
     except Exception as error:  # noqa: BLE001 counted, and the test fails
         code, said = type(error).__name__, str(error)
-    seconds = time.perf_counter() - started
+    seconds, busy_s = time.perf_counter() - started, time.process_time() - idle
     return Outcome(
-        family=family, name=file.name, code=code, seconds=seconds, peak_mb=_peak_mb(), said=said, sound=sound
+        family=family,
+        name=file.name,
+        code=code,
+        seconds=seconds,
+        busy_s=busy_s,
+        peak_mb=_peak_mb(),
+        said=said,
+        sound=sound,
     )
 
 
