@@ -1,112 +1,14 @@
-"""Cache, order and augmentation."""
+"""Order, augmentation and batches."""
 
-import json
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mammoscope.batches import PARAMETERS, Augment, Samples, apply, batches, draw, epoch_order, prepare
-from mammoscope.batches import cache as cache_module
-from mammoscope.errors import StorageError
-from mammoscope.images import Preprocess
-from planted import images, picture
-
-SMALL = Preprocess(rows=48, cols=32)
-
-
-def test_every_image_has_an_outcome_in_the_order_given(tmp_path: Path) -> None:
-    for name in ("c.png", "a.png"):
-        picture(tmp_path / name)
-    (tmp_path / "b.png").write_bytes(b"")
-    told: list[tuple[int, int]] = []
-
-    table = prepare(
-        images(tmp_path, ["c.png", "b.png", "gone.png", "a.png"]),
-        roots={"own": tmp_path},
-        preprocess=SMALL,
-        folder=tmp_path / "cache",
-        workers=2,
-        progress=lambda done, total: told.append((done, total)),
-    )
-
-    assert table["image_id"].to_list() == ["c.png", "b.png", "gone.png", "a.png"]
-    assert table["code"].to_list() == [None, "empty", "missing", None]
-    assert table["file"].is_null().to_list() == [False, True, True, False]
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
-
-
-def test_processes_and_one_process_prepare_the_same(tmp_path: Path) -> None:
-    names = [picture(tmp_path / f"{n}.png", seed=n).name for n in range(3)]
-
-    tables = [
-        prepare(images(tmp_path, names), roots={"own": tmp_path}, preprocess=SMALL, folder=tmp_path / f"{n}", workers=n)
-        for n in (0, 2)
-    ]
-
-    assert tables[0].equals(tables[1])
-    for name in tables[0]["file"]:
-        assert (tmp_path / "0" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
-
-
-def test_the_cache_keeps_lossless_16_bit_pictures_and_their_trail(tmp_path: Path) -> None:
-    picture(tmp_path / "a.png")
-
-    table = prepare(
-        images(tmp_path, ["a.png"]), roots={"own": tmp_path}, preprocess=SMALL, folder=tmp_path / "cache", workers=0
-    )
-
-    array = np.load(tmp_path / "cache" / table["file"][0])
-    about = json.loads((tmp_path / "cache" / table["file"][0]).with_suffix(".json").read_text())
-    assert (array.dtype, array.shape) == (np.uint16, (48, 32))
-    assert about["trail"]
-    assert table["mean_intensity"][0] == pytest.approx(array.mean() / 65535, abs=1e-5)
-
-
-def test_a_second_run_reads_no_picture_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    picture(tmp_path / "a.png")
-    given = {"roots": {"own": tmp_path}, "preprocess": SMALL, "folder": tmp_path / "cache", "workers": 1}
-    first = prepare(images(tmp_path, ["a.png"]), **given)
-    monkeypatch.setattr(cache_module, "read_mammogram", None)
-
-    second = prepare(images(tmp_path, ["a.png"]), **given)
-
-    assert second.equals(first)
-
-
-@pytest.mark.parametrize("change", ["bytes", "settings", "laterality"])
-def test_whatever_changes_the_picture_changes_its_name(tmp_path: Path, change: str) -> None:
-    picture(tmp_path / "a.png")
-    table, given = images(tmp_path, ["a.png"]), {"roots": {"own": tmp_path}, "folder": tmp_path / "cache", "workers": 1}
-    first = prepare(table, preprocess=SMALL, **given)
-
-    if change == "bytes":
-        picture(tmp_path / "a.png", seed=1)
-    if change == "laterality":
-        table = table.with_columns(laterality=pl.lit("R"))
-    second = prepare(table, preprocess=Preprocess(rows=48, cols=40) if change == "settings" else SMALL, **given)
-
-    assert second["file"][0] != first["file"][0]
-
-
-def test_a_full_disk_is_a_typed_error_and_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    picture(tmp_path / "a.png")
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np, "save", full)
-
-    with pytest.raises(StorageError, match=r"could not be written, No space left on device. Make room"):
-        prepare(
-            images(tmp_path, ["a.png"]), roots={"own": tmp_path}, preprocess=SMALL, folder=tmp_path / "c", workers=0
-        )
-
-    assert [file for file in (tmp_path / "c").rglob("*") if file.is_file()] == []
+from mammoscope.batches import PARAMETERS, Augment, Samples, apply, batches, draw, epoch_order
 
 
 @given(seed=st.integers(0, 99), epoch=st.integers(0, 9), labels=st.lists(st.booleans(), min_size=1, max_size=40))

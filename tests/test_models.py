@@ -158,7 +158,7 @@ def test_predicting_a_folder_answers_for_every_file(tmp_path: Path) -> None:
     (tmp_path / "in" / "b.png").write_bytes(b"")
     cv2.imwrite(str(tmp_path / "in" / "blank.png"), np.zeros((40, 40), dtype=np.uint8))
 
-    rows = predict_files(bundle(threshold=0.0), [tmp_path / "in", tmp_path / "gone.png"])
+    rows = predict_files(bundle(threshold=0.0), [tmp_path / "in", tmp_path / "gone.png"], workers=0)
 
     assert [(row["file"], row["code"]) for row in rows] == [
         ("a.png", None),
@@ -174,7 +174,7 @@ def test_a_folder_without_mammograms_is_said(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
 
     with pytest.raises(SourceError, match="in: no file in it ends in"):
-        predict_files(bundle(), [tmp_path / "in"])
+        predict_files(bundle(), [tmp_path / "in"], workers=0)
 
 
 def test_dicom_without_a_suffix_is_found_in_a_folder(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_dicom_without_a_suffix_is_found_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "in" / "1.2.840.4711").write_bytes(b"\0" * 128 + b"DICM")
     (tmp_path / "in" / "notes").write_text("no picture")
 
-    rows = predict_files(bundle(), [tmp_path / "in"])
+    rows = predict_files(bundle(), [tmp_path / "in"], workers=0)
 
     assert [row["file"] for row in rows] == ["1.2.840.4711"]
     assert rows[0]["code"] is not None

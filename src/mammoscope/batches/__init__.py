@@ -1,7 +1,8 @@
 """From records and pixels to tensors: cache, augmentation, order, batches."""
 
 from mammoscope.batches.augment import PARAMETERS, Augment, apply, draw
-from mammoscope.batches.cache import PREPARE_CODES, Outcome, prepare, prepare_one
+from mammoscope.batches.cache import PREPARE_CODES, prepare
+from mammoscope.batches.cluster import Cluster, ClusterError, connected
 from mammoscope.batches.export import Export, Exported, export_folders
 from mammoscope.batches.loading import Batch, Samples, batches, epoch_order
 
@@ -10,15 +11,16 @@ __all__ = [
     "PREPARE_CODES",
     "Augment",
     "Batch",
+    "Cluster",
+    "ClusterError",
     "Export",
     "Exported",
-    "Outcome",
     "Samples",
     "apply",
     "batches",
+    "connected",
     "draw",
     "epoch_order",
     "export_folders",
     "prepare",
-    "prepare_one",
 ]

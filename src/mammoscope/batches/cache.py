@@ -1,70 +1,33 @@
-"""Prepared pictures on disk: read each file once, keep exactly what the network will see.
+"""The pictures of a data set on disk: each file is read once, and exactly what the network will see is kept."""
 
-A picture is one lossless 16-bit `.npy` beside a `.json` with its trail. Its name is a hash of the
-file's bytes, the preprocessing and the version of the pixel path: whatever changes the picture
-changes the name, so nothing stale is ever read and an interrupted run goes on where it stopped.
-"""
-
-import hashlib
-import io
-import json
-import logging
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
-from mammoscope.errors import ImageError, StorageError
-from mammoscope.images import CODES, PIXELS_VERSION, Preprocess, read_mammogram
-from mammoscope.images.grey import to_grey16
-from mammoscope.images.many import over_files
-from mammoscope.storage import whole_file, write_text
+from mammoscope.batches.ledger import Ledger
+from mammoscope.images import Limits, Preprocess
+from mammoscope.images.cached import Job, Prepared, find_prepared, prepare_file, sweep
+from mammoscope.images.guarded import ANSWER_CODES, answers
 from mammoscope.vocabulary import Laterality, View
-
-log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """Called with (files done, files in all)."""
 
-PREPARE_CODES: dict[str, str] = CODES | {
-    "internal": "a fault of this program; the log has the traceback",
-}
+PREPARE_CODES: dict[str, str] = ANSWER_CODES
 """Every `code` that preparing a file can end with, and what it means."""
 
-SCHEMA = {
-    "source": pl.String(),
-    "image_id": pl.String(),
+CHUNK = 8192  # rows that are kept as Python values at a time
+
+OUTCOME = {
     "file": pl.String(),
     "mean_intensity": pl.Float64(),
     "code": pl.String(),
     "message": pl.String(),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One file to prepare."""
-
-    source: str
-    image_id: str
-    path: Path
-    laterality: Laterality | None
-    view: View | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of one file: a cached picture, or a code and a message; never both, never neither."""
-
-    source: str
-    image_id: str
-    file: str | None = None  # name in the cache folder
-    mean_intensity: float | None = None  # of the prepared picture, 0 to 1
-    code: str | None = None
-    message: str | None = None
 
 
 def prepare(
@@ -73,7 +36,9 @@ def prepare(
     roots: dict[str, Path],
     preprocess: Preprocess,
     folder: Path,
+    limits: Limits | None = None,
     workers: int | None = None,
+    executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> pl.DataFrame:
     """Read every image once and keep what the network will see.
@@ -83,7 +48,9 @@ def prepare(
         roots: Folder of each source.
         preprocess: What decides the pixels.
         folder: The cache; shared by any number of data sets and recipes.
+        limits: What one file may cost; the defaults if None.
         workers: Guarded processes; one per processor when not given. With 0 the work is done in this process.
+        executor: Of a cluster that sees `roots` and `folder` under the same paths; `workers` is how many it has.
         progress: Told after each file.
 
     Returns:
@@ -93,77 +60,95 @@ def prepare(
     Raises:
         StorageError: The cache cannot be written. What was prepared stays valid.
     """
-    jobs = [
-        Job(
-            source=row["source"],
-            image_id=row["image_id"],
-            path=roots[row["source"]] / row["path"],
-            laterality=Laterality(row["laterality"]) if row["laterality"] else None,
-            view=View(row["view"]) if row["view"] else None,
-        )
-        for row in images.iter_rows(named=True)
-    ]
-    work = partial(prepare_one, preprocess=preprocess, folder=folder)
-    done: dict[tuple[str, str], Outcome] = {}
-    for outcome in over_files(work, jobs, crashed=_lost, workers=workers):
-        done[outcome.source, outcome.image_id] = outcome
-        if progress is not None:
-            progress(len(done), len(jobs))
-    return pl.DataFrame([asdict(done[job.source, job.image_id]) for job in jobs], schema=SCHEMA)
+    places = {source: root.absolute() for source, root in roots.items()}
+    work = partial(prepare_file, preprocess=preprocess, folder=folder.absolute())
+    sweep(folder)
+    done = _Outcomes(images.height, progress)
+    with Ledger(folder) as ledger:
+        waiting = _Unknown(images, places, partial(_known, preprocess=preprocess, folder=folder, ledger=ledger), done)
+        for answer in answers(work, waiting, limits=limits, workers=workers, executor=executor):
+            at, path, before = waiting.drawn.pop(answer.at)
+            if answer.result is not None and before is not None:
+                after = _stat(path)
+                if after is not None:
+                    ledger.note(before, after, sha256=answer.result.digest)
+            done.add(at, answer.result, code=answer.code, message=answer.message)
+    return images.select(pl.col("source", "image_id").cast(pl.String)).hstack(done.table())
 
 
-def prepare_one(job: Job, *, preprocess: Preprocess, folder: Path) -> Outcome:
-    """Prepare one file, or say why not.
+class _Unknown:
+    """Iterates over the images that have to be read; those that the ledger and the cache know are done on the way."""
 
-    Raises:
-        StorageError: The cache cannot be written.
-    """
-    name = f"{job.source}/{job.image_id}"
+    def __init__(
+        self,
+        images: pl.DataFrame,
+        roots: dict[str, Path],
+        known: Callable[[Job, os.stat_result | None], Prepared | None],
+        done: "_Outcomes",
+    ) -> None:
+        self._images = images
+        self._roots = roots
+        self._known = known
+        self._done = done
+        self.drawn: dict[int, tuple[int, Path, os.stat_result | None]] = {}
+
+    def __iter__(self) -> Iterator[Job]:
+        number = 0
+        rows = self._images.select("source", "path", "laterality", "view")
+        for at, (source, path, laterality, view) in enumerate(rows.iter_rows()):
+            job = Job(
+                path=self._roots[source] / path,
+                laterality=Laterality(laterality) if laterality else None,
+                view=View(view) if view else None,
+            )
+            stat = _stat(job.path)
+            prepared = self._known(job, stat)
+            if prepared is not None:
+                self._done.add(at, prepared)
+                continue
+            self.drawn[number] = at, job.path, stat
+            number += 1
+            yield job
+
+
+class _Outcomes:
+    """Rows in the order in which they are done; most of them in columns, where a million is small."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._total = total
+        self._progress = progress
+        self._count = 0
+        self._rows: list[tuple[int, str | None, float | None, str | None, str | None]] = []
+        self._chunks: list[pl.DataFrame] = []
+
+    def add(self, at: int, prepared: Prepared | None, *, code: str | None = None, message: str | None = None) -> None:
+        file, mean = (prepared.file, prepared.mean_intensity) if prepared else (None, None)
+        self._rows.append((at, file, mean, code, message))
+        if len(self._rows) >= CHUNK:
+            self._settle()
+        self._count += 1
+        if self._progress is not None:
+            self._progress(self._count, self._total)
+
+    def table(self) -> pl.DataFrame:
+        self._settle()
+        return pl.concat(self._chunks).sort("at").drop("at")
+
+    def _settle(self) -> None:
+        self._chunks.append(pl.DataFrame(self._rows, schema={"at": pl.UInt32(), **OUTCOME}, orient="row"))
+        self._rows.clear()
+
+
+def _known(
+    job: Job, stat: os.stat_result | None, *, preprocess: Preprocess, folder: Path, ledger: Ledger
+) -> Prepared | None:
+    digest = ledger.sha256(stat) if stat is not None else None
+    return find_prepared(job, digest=digest, preprocess=preprocess, folder=folder) if digest else None
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """What the file system says of a file; None where it says nothing: reading it will tell why."""
     try:
-        key = _key(job, preprocess)
-        array, about = folder / key[:2] / f"{key}.npy", folder / key[:2] / f"{key}.json"
-        if not (about.is_file() and array.is_file()):
-            _write(array, about, job=job, preprocess=preprocess)
-        mean = float(json.loads(about.read_text(encoding="utf-8"))["mean_intensity"])
-    except ImageError as error:
-        return Outcome(source=job.source, image_id=job.image_id, code=error.code, message=str(error))
-    except (StorageError, MemoryError):
-        raise
-    except Exception as error:  # a bug in one file's way must not end the work on all others: it becomes a result
-        log.exception("prepare: %s failed unexpectedly", name)
-        return Outcome(source=job.source, image_id=job.image_id, code="internal", message=type(error).__name__)
-    return Outcome(
-        source=job.source, image_id=job.image_id, file=f"{array.parent.name}/{array.name}", mean_intensity=mean
-    )
-
-
-def _write(array: Path, about: Path, *, job: Job, preprocess: Preprocess) -> None:
-    mammogram = read_mammogram(job.path, preprocess=preprocess, laterality=job.laterality, view=job.view)
-    with whole_file(array) as temporary:
-        buffer = io.BytesIO()  # numpy writing to a file loses the reason when the disk is full
-        np.save(buffer, to_grey16(mammogram.pixels), allow_pickle=False)
-        temporary.write_bytes(buffer.getvalue())
-    facts = {
-        "mean_intensity": float(mammogram.pixels.mean()),
-        "original_shape": mammogram.original_shape,
-        "spacing_mm": mammogram.spacing_mm,
-        "trail": [asdict(step) for step in mammogram.trail],
-    }
-    write_text(about, json.dumps(facts, default=str))
-
-
-def _key(job: Job, preprocess: Preprocess) -> str:
-    try:
-        with job.path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256")
-    except FileNotFoundError:
-        raise ImageError(f"{job.path.name}: no such file. Restore it, or take its row out", code="missing") from None
-    except OSError as error:
-        raise ImageError(f"{job.path.name}: cannot be read, {error.strerror}", code="unreadable") from error
-    digest.update(f"|{PIXELS_VERSION}|{preprocess.model_dump_json()}|{job.laterality}|{job.view}".encode())
-    return digest.hexdigest()
-
-
-def _lost(job: Job, code: str) -> Outcome:
-    message = f"{job.path.name}: {CODES[code]}. Set it aside, and check it with another program"
-    return Outcome(source=job.source, image_id=job.image_id, code=code, message=message)
+        return path.stat()
+    except OSError:
+        return None

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import polars as pl
-from jaxtyping import UInt8, UInt16
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -20,7 +19,7 @@ from mammoscope.batches.cache import Progress, prepare
 from mammoscope.cohort import RatioSplit, split
 from mammoscope.errors import RecipeError, SourceError
 from mammoscope.images import PIXELS_VERSION, Preprocess
-from mammoscope.images.grey import FULL_SCALE
+from mammoscope.images.grey import Grey, full_scale
 from mammoscope.records import Index, image_table
 from mammoscope.storage import whole_file, write_text
 from mammoscope.vocabulary import LesionKind, Part, View
@@ -259,7 +258,7 @@ def _write_one(row: dict[str, Any], *, out: Path, cache: Path, bits: int) -> Non
     about = PngImagePlugin.PngInfo()
     about.add_text(KEY, key)
     with whole_file(file) as temporary:
-        Image.fromarray(grey if bits == 16 else _to_grey8(grey)).save(temporary, format="PNG", pnginfo=about)
+        Image.fromarray(_of_bits(grey, bits)).save(temporary, format="PNG", pnginfo=about)
 
 
 def _key_of(file: Path) -> str | None:
@@ -272,8 +271,11 @@ def _key_of(file: Path) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _to_grey8(grey: UInt16[np.ndarray, "rows cols"]) -> UInt8[np.ndarray, "rows cols"]:
-    shown: UInt8[np.ndarray, "rows cols"] = np.rint(grey * np.float32(255 / FULL_SCALE)).astype(np.uint8)
+def _of_bits(grey: Grey, bits: int) -> Grey:
+    dtype = np.uint8 if bits == 8 else np.uint16
+    if grey.dtype == dtype:
+        return grey
+    shown: Grey = np.rint(grey * np.float32(np.iinfo(dtype).max / full_scale(grey))).astype(dtype)
     return shown
 
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float32, Int
 from torch import Tensor
 
-from mammoscope.images.grey import FULL_SCALE
+from mammoscope.images.grey import full_scale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +97,6 @@ def batches(
 
 def _read(samples: Samples, rows: np.ndarray) -> Batch:
     stacked = np.stack([np.load(samples.files[row], allow_pickle=False) for row in rows])
-    pixels = torch.from_numpy(stacked.astype(np.float32)).div_(FULL_SCALE).unsqueeze(1)
+    pixels = torch.from_numpy(stacked.astype(np.float32)).div_(full_scale(stacked)).unsqueeze(1)
     labels = torch.from_numpy(samples.labels[rows].astype(np.float32))
     return Batch(pixels=pixels, labels=labels, samples=rows)

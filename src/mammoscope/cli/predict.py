@@ -6,20 +6,24 @@ from typing import Annotated
 
 import typer
 
-from mammoscope.cli.options import AsJson
+from mammoscope.cli.options import AsJson, Workers
 
 
 def predict(
     bundle: Annotated[Path, typer.Argument(help="bundle folder, such as RUN/bundle", metavar="BUNDLE")],
     files: Annotated[list[Path], typer.Argument(help="mammograms, or folders of them", metavar="FILE...")],
     *,
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Score mammograms with a trained bundle. Exit 1 if a file could not be read; it is listed with a code."""
+    from mammoscope.cli.progress import counted
     from mammoscope.models import Bundle, keep_memory, predict_files
 
     keep_memory()
-    rows = predict_files(Bundle.from_pretrained(bundle), files)
+    loaded = Bundle.from_pretrained(bundle)
+    with counted("scoring") as progress:
+        rows = predict_files(loaded, files, workers=workers, progress=progress)
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     else:

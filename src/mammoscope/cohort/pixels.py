@@ -1,20 +1,15 @@
-"""Every picture of an index read once, in several processes: what it shows, or why it cannot be read."""
+"""Every picture of an index read once, in guarded processes: what it shows, or why it cannot be read."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 from jaxtyping import Int8, UInt8
 
-from mammoscope.errors import ImageError
-from mammoscope.images import CODES, Survey, survey
-from mammoscope.images.many import over_files
+from mammoscope.images import Survey, survey
+from mammoscope.images.guarded import Answer, answers
 from mammoscope.records import Index, image_table
-
-log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """Called with (files done, files in all)."""
@@ -52,22 +47,6 @@ class Pixels:
     thumbs: Int8[np.ndarray, "images thumb"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
-    at: int
-    source: str
-    image_id: str
-    path: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    job: _Job
-    survey: Survey | None = None
-    code: str | None = None
-    message: str | None = None
-
-
 def read_pixels(index: Index, *, workers: int | None = None, progress: Progress | None = None) -> Pixels:
     """Read each picture of an index once.
 
@@ -80,6 +59,7 @@ def read_pixels(index: Index, *, workers: int | None = None, progress: Progress 
         What each shows; no picture is left out. Code `internal` stands where this program failed.
 
     Example:
+        >>> from pathlib import Path
         >>> from mammoscope.records import Record, index_of
         >>> one = Record(source="own", patient_id="1", image_id="a", path="a.png")
         >>> index = index_of([one], roots={"own": Path("no-such-folder")})
@@ -87,46 +67,22 @@ def read_pixels(index: Index, *, workers: int | None = None, progress: Progress 
         ['missing']
     """
     images = image_table(index).select("source", "image_id", "path").rows()
-    jobs = [
-        _Job(at=at, source=source, image_id=image, path=index.roots[source] / path)
-        for at, (source, image, path) in enumerate(images)
-    ]
-    rows: list[list[object]] = [[] for _ in jobs]
-    signs = np.zeros((len(jobs), 32), dtype=np.uint8)
-    thumbs = np.zeros((len(jobs), 1024), dtype=np.int8)
-    for done, seen in enumerate(over_files(_look, jobs, crashed=_lost, workers=workers), start=1):
-        at = seen.job.at
-        rows[at] = _row(seen)
-        if seen.survey is not None:
-            signs[at], thumbs[at] = seen.survey.signs, seen.survey.thumb
+    files = (index.roots[source] / path for source, _, path in images)
+    rows: list[list[object]] = [[] for _ in images]
+    signs = np.zeros((len(images), 32), dtype=np.uint8)
+    thumbs = np.zeros((len(images), 1024), dtype=np.int8)
+    for done, answer in enumerate(answers(survey, files, workers=workers), start=1):
+        rows[answer.at] = [*images[answer.at][:2], *_columns(answer)]
+        if answer.result is not None:
+            signs[answer.at], thumbs[answer.at] = answer.result.signs, answer.result.thumb
         if progress is not None:
-            progress(done, len(jobs))
+            progress(done, len(images))
     return Pixels(table=pl.DataFrame(rows, schema=SCHEMA, orient="row"), signs=signs, thumbs=thumbs)
 
 
-def _look(job: _Job) -> _Seen:
-    try:
-        return _Seen(job=job, survey=survey(job.path))
-    except ImageError as error:
-        return _failed(job, code=error.code, message=str(error))
-    except MemoryError:
-        raise
-    except Exception as error:  # a bug in one file's way must not end the work on all others: it becomes a result
-        log.exception("audit: %s/%s failed unexpectedly", job.source, job.image_id)
-        return _failed(job, code="internal", message=type(error).__name__)
-
-
-def _lost(job: _Job, code: str) -> _Seen:
-    return _failed(job, code=code, message=f"{CODES[code]}; check it with another program")
-
-
-def _failed(job: _Job, *, code: str, message: str) -> _Seen:
-    return _Seen(job=job, code=code, message=message)
-
-
-def _row(seen: _Seen) -> list[object]:
-    job, found = seen.job, seen.survey
+def _columns(answer: Answer[Survey]) -> list[object]:
+    found = answer.result
     if found is None:
-        return [job.source, job.image_id, seen.code, seen.message, *[None] * 8]
+        return [answer.code, answer.message, *[None] * 8]
     facts = [found.laterality, found.view, found.looks_inverted, found.said_inverted, found.chest, found.has_breast]
-    return [job.source, job.image_id, None, None, *facts, *found.shape]
+    return [None, None, *facts, *found.shape]

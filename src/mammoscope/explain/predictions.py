@@ -12,7 +12,7 @@ from mammoscope.errors import BundleError, ImageError, RecipeError, SourceError,
 from mammoscope.explain.grad_cam import grad_cam
 from mammoscope.explain.picture import side_by_side
 from mammoscope.images import Mammogram, read_mammogram
-from mammoscope.images.grey import to_grey16
+from mammoscope.images.grey import to_grey
 from mammoscope.images.lesions import outlines
 from mammoscope.models import Bundle, to_input
 from mammoscope.records import Index
@@ -114,7 +114,8 @@ def _explained(row: dict[str, Any], number: int, *, bundle: Bundle, index: Index
 def _heat(mammogram: Mammogram, *, bundle: Bundle) -> tuple[np.ndarray | None, list[str]]:
     """The map of a picture, or None and why there is none."""
     try:
-        heat = grad_cam(bundle.network, to_input([to_grey16(mammogram.pixels)]))
+        grey = to_grey(mammogram.pixels, bits=bundle.manifest.preprocess.bits)
+        heat = grad_cam(bundle.network, to_input([grey]))
     except BundleError as error:
         return None, [str(error)]
     return heat, [] if heat is not None else ["no place speaks for the positive class: the map is not defined"]

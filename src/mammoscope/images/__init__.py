@@ -1,8 +1,10 @@
 """One mammogram file, whatever its format, as pixels in [0, 1] with a trail of every decision."""
 
 from mammoscope.images.geometry import Geometry
+from mammoscope.images.guarded import read_guarded
 from mammoscope.images.lesions import lesion_box
 from mammoscope.images.likeness import Survey, survey
+from mammoscope.images.limits import Limits
 from mammoscope.images.mammogram import CODES, Mammogram, Step
 from mammoscope.images.preprocess import Preprocess
 from mammoscope.images.reading import PIXELS_VERSION, read_mammogram, write_png
@@ -12,12 +14,14 @@ __all__ = [
     "CODES",
     "PIXELS_VERSION",
     "Geometry",
+    "Limits",
     "Mammogram",
     "Preprocess",
     "Size",
     "Step",
     "Survey",
     "lesion_box",
+    "read_guarded",
     "read_mammogram",
     "size_of",
     "survey",

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 
 from mammoscope.errors import BundleError
 from mammoscope.images import PIXELS_VERSION, Mammogram, Preprocess
-from mammoscope.images.grey import to_grey16
+from mammoscope.images.grey import to_grey
 from mammoscope.models.config import ModelConfig
 from mammoscope.models.network import Classifier, build
 from mammoscope.models.scoring import Precision, score, to_input
@@ -85,7 +85,7 @@ class Bundle:
         Returns:
             One score in [0, 1] each.
         """
-        pictures = [to_grey16(mammogram.pixels) for mammogram in mammograms]
+        pictures = [to_grey(mammogram.pixels, bits=self.manifest.preprocess.bits) for mammogram in mammograms]
         return score(self.network, [to_input([picture]) for picture in pictures], precision=self.manifest.precision)
 
     def save_pretrained(self, folder: Path) -> None:

@@ -6,23 +6,23 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, UInt16
+from jaxtyping import Float, Float32
 from torch import Tensor
 
-from mammoscope.images.grey import FULL_SCALE
+from mammoscope.images.grey import Grey, full_scale
 from mammoscope.models.network import Classifier
 
 Precision = Literal["float32", "bfloat16"]
 
 
-def to_input(grey16: Sequence[UInt16[np.ndarray, "rows cols"]]) -> Float32[Tensor, "batch 1 rows cols"]:
-    """Stack 16-bit pictures of one size into the network's input: display values in [0, 1].
+def to_input(grey: Sequence[Grey]) -> Float32[Tensor, "batch 1 rows cols"]:
+    """Stack 8 or 16-bit pictures of one size into the network's input: display values in [0, 1].
 
     Example:
         >>> to_input([np.full((2, 3), 65535, dtype=np.uint16)]).shape
         torch.Size([1, 1, 2, 3])
     """
-    return torch.from_numpy(np.stack(grey16).astype(np.float32)).div_(FULL_SCALE).unsqueeze(1)
+    return torch.from_numpy(np.stack(grey).astype(np.float32)).div_(full_scale(grey[0])).unsqueeze(1)
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:

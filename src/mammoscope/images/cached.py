@@ -1,0 +1,125 @@
+"""One prepared picture on disk: a lossless `.npy`, and beside it a `.json` with its trail.
+
+Its name is a hash of the file's bytes, the preprocessing and the version of the pixel path: whatever changes the
+picture changes the name, so nothing stale is ever read and an interrupted run goes on where it stopped.
+"""
+
+import hashlib
+import io
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mammoscope.errors import ImageError
+from mammoscope.images.grey import to_grey
+from mammoscope.images.preprocess import Preprocess
+from mammoscope.images.reading import PIXELS_VERSION, read_mammogram
+from mammoscope.storage import whole_file, write_text
+from mammoscope.vocabulary import Laterality, View
+
+ABANDONED_S = 3600.0  # a file that is half written for so long belongs to a process that was killed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One file to prepare."""
+
+    path: Path
+    laterality: Laterality | None
+    view: View | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """One picture in the cache.
+
+    Attributes:
+        digest: SHA-256 of the file it was made from.
+        file: Name in the cache folder.
+        mean_intensity: Of the prepared picture, 0 to 1.
+    """
+
+    digest: str
+    file: str
+    mean_intensity: float
+
+
+def prepare_file(job: Job, *, preprocess: Preprocess, folder: Path) -> Prepared:
+    """Prepare one file, unless the cache has it.
+
+    Raises:
+        ImageError: The file is not a readable mammogram.
+        StorageError: The cache cannot be written.
+    """
+    digest = digest_of(job.path)
+    known = find_prepared(job, digest=digest, preprocess=preprocess, folder=folder)
+    if known is not None:
+        return known
+    array = folder / _name(job, digest=digest, preprocess=preprocess)
+    mammogram = read_mammogram(job.path, preprocess=preprocess, laterality=job.laterality, view=job.view)
+    with whole_file(array) as temporary:
+        buffer = io.BytesIO()  # numpy writing to a file loses the reason when the disk is full
+        np.save(buffer, to_grey(mammogram.pixels, bits=preprocess.bits), allow_pickle=False)
+        temporary.write_bytes(buffer.getbuffer())
+    mean = float(mammogram.pixels.mean())
+    facts = {
+        "mean_intensity": mean,
+        "original_shape": mammogram.original_shape,
+        "spacing_mm": mammogram.spacing_mm,
+        "trail": [asdict(step) for step in mammogram.trail],
+    }
+    write_text(array.with_suffix(".json"), json.dumps(facts, default=str))
+    return Prepared(digest=digest, file=f"{array.parent.name}/{array.name}", mean_intensity=mean)
+
+
+def find_prepared(job: Job, *, digest: str, preprocess: Preprocess, folder: Path) -> Prepared | None:
+    """Find a file in the cache by what it holds; None if it is not there, or not whole."""
+    name = _name(job, digest=digest, preprocess=preprocess)
+    array = folder / name
+    try:
+        mean = float(json.loads(array.with_suffix(".json").read_text(encoding="utf-8"))["mean_intensity"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    return Prepared(digest=digest, file=name, mean_intensity=mean) if array.is_file() else None
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of what a file holds.
+
+    Raises:
+        ImageError: The file is missing or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise ImageError(f"{path.name}: no such file. Restore it, or take its row out", code="missing") from None
+    except OSError as error:
+        raise ImageError(f"{path.name}: cannot be read, {error.strerror}", code="unreadable") from error
+
+
+def sweep(folder: Path) -> int:
+    """Remove what killed processes left half written in a cache, an hour ago or earlier.
+
+    Returns:
+        How many files.
+    """
+    swept, now = 0, time.time()
+    for inside in folder.glob("??"):
+        with suppress(OSError), os.scandir(inside) as entries:  # another process may be sweeping, too
+            for entry in entries:
+                if entry.name.startswith(".") and now - entry.stat().st_mtime > ABANDONED_S:
+                    Path(entry.path).unlink(missing_ok=True)
+                    swept += 1
+    return swept
+
+
+def _name(job: Job, *, digest: str, preprocess: Preprocess) -> str:
+    what = f"{digest}|{PIXELS_VERSION}|{preprocess.model_dump_json()}|{job.laterality}|{job.view}"
+    key = hashlib.sha256(what.encode()).hexdigest()
+    return f"{key[:2]}/{key}.npy"
