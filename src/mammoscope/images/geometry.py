@@ -195,7 +195,7 @@ class Geometry:
         """
         if self.original_spacing_mm is None:
             return None
-        return self.to_original(points) * self.original_spacing_mm[::-1]
+        return self.to_original(points) * np.array(self.original_spacing_mm[::-1])
 
     def from_mm(self, points_mm: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"] | None:
         """Map points in the plane of the breast, as `to_mm` gives them, to the final picture."""
