@@ -195,13 +195,15 @@ class Geometry:
         """
         if self.original_spacing_mm is None:
             return None
-        return self.to_original(points) * np.array(self.original_spacing_mm[::-1])
+        height_mm, width_mm = self.original_spacing_mm
+        return np.asarray(self.to_original(points) * (width_mm, height_mm))
 
     def from_mm(self, points_mm: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"] | None:
         """Map points in the plane of the breast, as `to_mm` gives them, to the final picture."""
         if self.original_spacing_mm is None:
             return None
-        return self.to_final(points_mm / np.array(self.original_spacing_mm[::-1]))
+        height_mm, width_mm = self.original_spacing_mm
+        return self.to_final(points_mm / (width_mm, height_mm))
 
     def box_mm(self, box: Box) -> tuple[float, float] | None:
         """Height and width in mm of a box of the final picture, or None if the spacing is unknown."""
