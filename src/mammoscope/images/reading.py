@@ -161,7 +161,7 @@ def seen(path: Path, picture: Picture, *, wanted: Preprocess) -> tuple[Picture, 
 
 def _settled(picture: Picture) -> tuple[Picture, Levels | None]:
     """Do on every pixel what averaging must not come before: a table, and padding brighter than the picture."""
-    values, padding = without_padding(picture.levels.read(1), picture)
+    values, padding = without_padding(picture.levels.read(1), picture, mixed=False)
     share = None if padding is None else ArrayLevels(values=padding.astype(np.uint8) * np.uint8(255))
     if isinstance(picture.modality, Lut):
         values = modality_values(values, picture.modality).astype(np.uint16)
@@ -212,7 +212,7 @@ def _finished(picture: Picture, sight: Sight, wanted: Preprocess, *, padding: Le
     geometry = geometry.reduced(factor, grid=picture.levels.grid)
     crop = _whole_pixels(geometry.box_to_final(box), geometry.shape)
     kept = picture.levels.read(factor, crop) if again else _cut(sight.glance, crop)
-    clean, bare = without_padding(kept, picture)
+    clean, bare = without_padding(kept, picture, mixed=factor > 1)
     flip = wanted.flip == "left" and sight.chest == "right"
     geometry = geometry.cropped(crop)
     scale = min(wanted.rows / geometry.shape[0], wanted.cols / geometry.shape[1])

@@ -116,10 +116,16 @@ def padding_is_bright(picture: Picture, glance: Reduced) -> bool:
     return above != _dark_is_high(picture)
 
 
-def without_padding(values: Reduced, picture: Picture) -> tuple[Reduced, Bool[np.ndarray, "new_rows new_cols"] | None]:
+def without_padding(
+    values: Reduced, picture: Picture, *, mixed: bool = True
+) -> tuple[Reduced, Bool[np.ndarray, "new_rows new_cols"] | None]:
     """Replace padding by the darkest value of the picture, so that averaging draws no rim.
 
-    Values beyond the darkest one that does not touch padding are mixed from both, and are replaced too.
+    Args:
+        values: Stored values.
+        picture: What the file says of them.
+        mixed: They are averages: those beyond the darkest one that does not touch padding are mixed from padding and
+            picture, and are replaced too. Values as they stand in the file are left.
 
     Returns:
         The values, and where they were padding; None if nowhere.
@@ -130,12 +136,14 @@ def without_padding(values: Reduced, picture: Picture) -> tuple[Reduced, Bool[np
     padding = (values >= low) & (values <= high)
     if padding.all() or not padding.any():
         return values, None
-    pure = cv2.erode((~padding).astype(np.uint8), np.ones((3, 3), dtype=np.uint8)).astype(bool)
-    inside = values[pure if pure.any() else ~padding]
+    pure = ~padding
+    if mixed:
+        apart = cv2.erode(pure.astype(np.uint8), np.ones((3, 3), dtype=np.uint8)).astype(bool)
+        pure = apart if apart.any() else pure
     if _dark_is_high(picture):
-        dark = inside.max()
+        dark = values[pure].max()
         return np.where(padding, dark, np.minimum(values, dark)), padding
-    dark = inside.min()
+    dark = values[pure].min()
     return np.where(padding, dark, np.maximum(values, dark)), padding
 
 
