@@ -27,7 +27,7 @@ MODELS = [
 
 def bundle(**changes: object) -> Bundle:
     model = SimpleCnn(channels=(4, 8))
-    manifest = Manifest(name="tiny", meaning="malignant", model=model, preprocess=SMALL, **changes)
+    manifest = Manifest(name="tiny", meaning="malignant", model=model, **({"preprocess": SMALL} | changes))
     return Bundle(manifest=manifest, network=build(model, seed=3).eval())
 
 
@@ -102,18 +102,20 @@ def test_a_bundle_read_back_scores_the_same_to_the_bit(tmp_path: Path) -> None:
     assert (tmp_path / "b" / "README.md").read_text() == model_card(read.manifest)
 
 
-def test_the_file_path_and_the_training_path_give_the_same_score(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bits", [8, 16])
+def test_the_file_path_and_the_training_path_give_the_same_score(bits: int, tmp_path: Path) -> None:
     from mammoscope.batches import prepare
     from planted import images
 
     picture(tmp_path / "a.png")
+    wanted = SMALL.model_copy(update={"bits": bits})
     table = prepare(
-        images(tmp_path, ["a.png"]), roots={"own": tmp_path}, preprocess=SMALL, folder=tmp_path / "c", workers=0
+        images(tmp_path, ["a.png"]), roots={"own": tmp_path}, preprocess=wanted, folder=tmp_path / "c", workers=0
     )
-    made = bundle()
+    made = bundle(preprocess=wanted)
 
     from_cache = score(made.network, [to_input([np.load(tmp_path / "c" / table["file"][0])])])
-    again = read_mammogram(tmp_path / "a.png", preprocess=SMALL, laterality=Laterality.LEFT, view=View.CC)
+    again = read_mammogram(tmp_path / "a.png", preprocess=wanted, laterality=Laterality.LEFT, view=View.CC)
     from_file = made.predict([again])
 
     assert from_cache == from_file

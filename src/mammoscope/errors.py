@@ -6,7 +6,8 @@ MammoscopeError
 ├─ RecipeError   a recipe does not describe a run
 ├─ BundleError   a trained model cannot be used here
 ├─ StorageError  a file could not be written
-└─ DownloadError a data set could not be fetched (in mammoscope.download)
+├─ DownloadError a data set could not be fetched (in mammoscope.download)
+└─ ClusterError a cluster cannot be used (in mammoscope.batches)
 
 Catch by what you can do about it: fix the data set, set the image aside, edit the recipe,
 fetch another model, make room, ask or wait. Anything else that escapes is our bug.

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from multiprocessing.spawn import get_preparation_data
 from threading import Event, Lock, Timer
@@ -20,6 +21,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 START_S = 120.0  # a worker starts in half a second; a busy machine may need longer
+END_S = 10.0
 MOST_READY_BYTES = 1 << 16
 
 INHERITED = frozenset(
@@ -119,13 +121,12 @@ class Worker(Generic[Job, Result]):
         if child is None:
             return
         child.kill()
-        child.wait()
+        with suppress(subprocess.TimeoutExpired):  # of a process that waits for a file system that does not answer
+            child.wait(END_S)
         for stream in (child.stdin, child.stdout):
-            try:
+            with suppress(OSError):  # of bytes that were never sent
                 if stream is not None:
                     stream.close()
-            except OSError:  # bytes that were never sent
-                pass
 
 
 def _exchange(
@@ -159,7 +160,7 @@ def _asked(child: "subprocess.Popen[bytes]", question: object, *, most_bytes: in
     except OSError:
         return None
     except BROKEN as error:
-        if not isinstance(error, EOFError):
+        if not isinstance(error, EOFError) and not child.stdout.closed:
             log.error("the answer of a worker cannot be read: %s", error)  # noqa: TRY400 the trace would say nothing
         return None
 
