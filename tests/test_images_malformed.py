@@ -15,7 +15,9 @@ from malformed_base import (
     DEFLATED,
     EXPLICIT,
     IMPLICIT,
+    changed,
     compressed,
+    element,
     mammogram,
     part10,
     wrapped,
@@ -118,3 +120,24 @@ def test_twelve_bit_extended_jpeg_and_damaged_high_throughput_blocks_are_refused
         with pytest.raises(ImageError) as refused:
             read_back(wrapped(stream, header, CODECS[codec]), tmp_path)
         assert refused.value.code in {"damaged", "unsupported_syntax", "unsupported_pixels"}
+
+
+def test_a_birth_date_where_a_number_is_due_is_not_told(tmp_path: Path) -> None:
+    samples = element("SamplesPerPixel", CANARY_BORN, vr="IS")
+
+    with pytest.raises(ImageError) as refused:
+        read_back(part10(changed(mammogram(np.random.default_rng(1)), samples)), tmp_path)
+
+    assert refused.value.code == "damaged"
+    assert CANARY_BORN not in str(refused.value)
+
+
+@pytest.mark.parametrize("keyword", ["WindowWidth", "RescaleSlope"])
+def test_numbers_beyond_all_pictures_are_ignored_and_noted(tmp_path: Path, keyword: str) -> None:
+    file = tmp_path / "huge.dcm"
+    file.write_bytes(part10(changed(mammogram(np.random.default_rng(1)), element(keyword, "1e300"))))
+
+    found = read_mammogram(file)
+
+    assert any(step.name == "oddity" and "was ignored" in step.detail for step in found.trail)
+    assert found.pixels.max() - found.pixels.min() > 0.5

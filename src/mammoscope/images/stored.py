@@ -106,6 +106,10 @@ def layout_of(header: Header) -> Layout:
         frames=max(1, header.whole("NumberOfFrames") or 1),
         syntax=syntax,
     )
+    numbers = (layout.rows, layout.cols, layout.samples, allocated, stored, layout.high_bit)
+    if not all(0 <= number <= 0xFFFF for number in numbers):  # the value may be another element's, so it is not told
+        what = f"an element from {tagged('SamplesPerPixel')} on is not from 0 to 65535. Leave it out of the index"
+        raise refusal(path, "damaged", what)
     if allocated not in {8, 16} or not 1 <= stored <= allocated or not stored - 1 <= layout.high_bit < allocated:
         what = f"{tagged('BitsAllocated')} {allocated}, Bits Stored {stored}, and 8 or 16 bits are read. Leave it out"
         raise refusal(path, "unsupported_pixels", what)
