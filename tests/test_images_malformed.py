@@ -141,3 +141,12 @@ def test_numbers_beyond_all_pictures_are_ignored_and_noted(tmp_path: Path, keywo
 
     assert any(step.name == "oddity" and "was ignored" in step.detail for step in found.trail)
     assert found.pixels.max() - found.pixels.min() > 0.5
+
+
+def test_indices_into_a_palette_are_not_grey_values(tmp_path: Path) -> None:
+    palette = element("PhotometricInterpretation", "PALETTE COLOR")
+
+    with pytest.raises(ImageError, match="a mammogram is grey") as refused:
+        read_back(part10(changed(mammogram(np.random.default_rng(1)), palette)), tmp_path)
+
+    assert refused.value.code == "colour"

@@ -136,7 +136,7 @@ def levels_of(header: Header, layout: Layout, *, frame: int) -> Levels:
     if header.dataset.get_item("PixelData", keep_deferred=True) is None:
         raise refusal(header.path, "no_pixels", f"has no {tagged('PixelData')}. Leave it out of the index")
     with _failures(header, layout):
-        if layout.samples != 1:
+        if layout.samples != 1 or header.word("PhotometricInterpretation") == "PALETTE COLOR":
             return _colour(header, layout)
         if layout.syntax in NATIVE:
             return _native(header, layout, frame=frame)
