@@ -155,12 +155,13 @@ def test_a_damaged_bundle_is_refused(tmp_path: Path, damage: object, message: st
         Bundle.from_pretrained(tmp_path / "b")
 
 
-def test_predicting_a_folder_answers_for_every_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [0, 2])
+def test_predicting_a_folder_answers_for_every_file_in_order(workers: int, tmp_path: Path) -> None:
     picture(tmp_path / "in" / "a.png")
     (tmp_path / "in" / "b.png").write_bytes(b"")
     cv2.imwrite(str(tmp_path / "in" / "blank.png"), np.zeros((40, 40), dtype=np.uint8))
 
-    rows = predict_files(bundle(threshold=0.0), [tmp_path / "in", tmp_path / "gone.png"], workers=0)
+    rows = predict_files(bundle(threshold=0.0), [tmp_path / "in", tmp_path / "gone.png"], workers=workers)
 
     assert [(row["file"], row["code"]) for row in rows] == [
         ("a.png", None),
