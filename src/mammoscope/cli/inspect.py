@@ -48,7 +48,6 @@ def inspect(
     from mammoscope.cli.progress import counted
     from mammoscope.images.folder import find_pictures
     from mammoscope.images.inspection import inspect_files
-    from mammoscope.report.inspection import ContactSheets
 
     preprocess, source = _settings(size, recipe, bundle)
     found = find_pictures(files, leave_out=out)
@@ -56,6 +55,8 @@ def inspect(
     drawn = out if out is not None and (len(found) <= MANY if pictures is None else pictures) else None
     sheets = None
     if many and out is not None:
+        from mammoscope.report.inspection import ContactSheets
+
         title = files[0].resolve().name if len(files) == 1 else f"{len(found):,} files"
         sheets = ContactSheets(out, title=title, settings=preprocess, source=source, expected=len(found))
     codes: Counter[str] = Counter()
