@@ -10,6 +10,7 @@ from mammoscope.errors import RecipeError, SourceError
 from mammoscope.evaluation import (
     METRICS,
     Sample,
+    Targets,
     auc_difference,
     choose_threshold,
     estimates,
@@ -55,6 +56,18 @@ def repeated(one: Sample, counts: np.ndarray) -> np.ndarray:
     return np.repeat(np.arange(len(one.labels)), counts[one.patients].astype(int))
 
 
+def wrong(one: Sample) -> np.ndarray:
+    """Rows of which a score of 0 or 1 is sure, and of the other class."""
+    return (one.scores >= 0.5) != one.labels
+
+
+def kaggle_pf1(labels: np.ndarray, scores: np.ndarray) -> float:
+    """As the RSNA challenge of 2022 describes its metric: precision and recall with scores for counts."""
+    true, false = scores[labels].sum(), scores[~labels].sum()
+    precision, recall = true / (true + false) if true + false else 0.0, true / labels.sum()
+    return 2 * precision * recall / (precision + recall) if precision > 0 and recall > 0 else 0.0
+
+
 def by_sklearn(one: Sample, rows: np.ndarray, threshold: float) -> dict[str, float]:
     """Each metric of some rows as scikit-learn gives it, NaN where it is not defined."""
     labels, scores = one.labels[rows], one.scores[rows]
@@ -63,7 +76,21 @@ def by_sklearn(one: Sample, rows: np.ndarray, threshold: float) -> dict[str, flo
     two = 0 < labels.sum() < len(labels)
     sensitivity = tp / (tp + fn) if tp + fn else np.nan
     specificity = tn / (tn + fp) if tn + fp else np.nan
+    sensitivities, false = [], []
+    if two:
+        false, sensitivities, _ = metrics.roc_curve(labels, scores, drop_intermediate=False)
+    at_half = (sensitivity * 0.5, (1 - specificity) * 0.5, specificity * 0.5, (1 - sensitivity) * 0.5)
+    sure = ((one.scores % 1 == 0) & wrong(one)).any()
     return {
+        # exchanging the classes makes of the top fifth of sensitivity the first fifth of false positives
+        "partial_auc": metrics.roc_auc_score(~labels, -scores, max_fpr=0.2) if two else np.nan,
+        "sensitivity_at_specificity": sensitivities[false <= 0.1 + 1e-12].max() if two else np.nan,
+        "specificity_at_sensitivity": 1 - false[sensitivities >= 0.9 - 1e-12].min() if two else np.nan,
+        "log_loss": np.nan if sure else metrics.log_loss(labels, scores, labels=[False, True]),
+        "probabilistic_f1": kaggle_pf1(labels, scores) if labels.any() else np.nan,
+        "mcc": metrics.matthews_corrcoef(labels, called) if tp + fp and tp + fn and tn + fp and tn + fn else np.nan,
+        "ppv_at_prevalence": at_half[0] / (at_half[0] + at_half[1]) if at_half[0] + at_half[1] else np.nan,
+        "npv_at_prevalence": at_half[2] / (at_half[2] + at_half[3]) if at_half[2] + at_half[3] else np.nan,
         "auc": metrics.roc_auc_score(labels, scores) if two else np.nan,
         "average_precision": metrics.average_precision_score(labels, scores) if two else np.nan,
         "brier": metrics.brier_score_loss(labels, scores, pos_label=True) if two else np.mean((scores - labels) ** 2),
@@ -82,7 +109,7 @@ def by_sklearn(one: Sample, rows: np.ndarray, threshold: float) -> dict[str, flo
 def test_every_metric_of_every_replicate_equals_scikit_learn_on_the_same_draws(*, tied: bool) -> None:
     one = clustered(1, tied=tied)
 
-    found = measure(one, threshold=0.6, replicates=50, seed=3)
+    found = measure(one, threshold=0.6, targets=Targets(prevalence=0.5), replicates=50, seed=3)
 
     draws = np.concatenate(list(patient_draws(one.patient_count, replicates=50, seed=3)), axis=1)
     expected = [by_sklearn(one, repeated(one, counts), 0.6) for counts in draws.T]
@@ -93,7 +120,7 @@ def test_every_metric_of_every_replicate_equals_scikit_learn_on_the_same_draws(*
 @given(samples())
 @settings(max_examples=150, deadline=None)
 def test_values_equal_scikit_learn_for_any_ties_and_any_clusters(one: Sample) -> None:
-    found = measure(one, threshold=0.5, replicates=3)
+    found = measure(one, threshold=0.5, targets=Targets(prevalence=0.5), replicates=3)
 
     expected = by_sklearn(one, np.arange(len(one.labels)), 0.5)
     for name in METRICS:

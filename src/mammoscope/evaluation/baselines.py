@@ -12,7 +12,14 @@ from mammoscope.evaluation.measures import Measured, auc_difference, estimates, 
 from mammoscope.evaluation.ranking import counted, ranked, roc_auc
 from mammoscope.evaluation.samples import sample_of, unit_rows
 from mammoscope.evaluation.thresholds import choose_threshold
-from mammoscope.evaluation.values import Baseline, BaselineUnit, Rule, Threshold, Unit
+from mammoscope.evaluation.values import (
+    PROBABILITY_METRICS,
+    Baseline,
+    BaselineUnit,
+    Rule,
+    Threshold,
+    Unit,
+)
 from mammoscope.vocabulary import Part
 
 NUMBERS = ("age_years",)
@@ -29,7 +36,7 @@ class Guess:
         rows: The predictions' rows with `score` replaced.
         used: Columns it looked at.
         dropped: Column to the reason why it was left out.
-        probability: Whether the score is a probability, so that a Brier score means something.
+        probability: Whether the score is a probability, so that metrics of probabilities mean something.
         threshold: Where it is fixed beforehand; None to choose it on the tune part like the model's.
     """
 
@@ -99,7 +106,7 @@ def _at_unit(guess: Guess, *, unit: Unit, model: Measured, settings: Settings) -
     )
     found = estimates(measured, confidence=settings.confidence)
     if not guess.probability:
-        del found["brier"]
+        found = {name: estimate for name, estimate in found.items() if name not in PROBABILITY_METRICS}
     lead = auc_difference(model, measured, confidence=settings.confidence)
     return BaselineUnit(threshold=threshold, test=found, difference=lead)
 

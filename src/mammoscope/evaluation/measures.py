@@ -7,8 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
-from mammoscope.errors import SourceError
-from mammoscope.evaluation.decisions import cells, rates, share, squared_errors
+from mammoscope.evaluation.decisions import cells, predictive_values, rates, score_metrics, sums
 from mammoscope.evaluation.ranking import (
     Counts,
     average_precision,
@@ -18,9 +17,20 @@ from mammoscope.evaluation.ranking import (
     roc_auc,
     roc_points,
 )
-from mammoscope.evaluation.resampling import patient_draws, percentile_interval
-from mammoscope.evaluation.samples import Sample
-from mammoscope.evaluation.values import METRICS, Curve, Difference, Estimate, Verdict
+from mammoscope.evaluation.resampling import each_left_out, patient_draws, percentile_interval
+from mammoscope.evaluation.roc import curve_metrics
+from mammoscope.evaluation.samples import Sample, refuse_other_rows
+from mammoscope.evaluation.values import (
+    METRICS,
+    PROBABILITY_METRICS,
+    RANKING_METRICS,
+    TARGETS,
+    Curve,
+    Difference,
+    Estimate,
+    Targets,
+    Verdict,
+)
 
 GRID = np.linspace(0.0, 1.0, 101)  # abscissae of the bands
 MAX_POINTS = 1500  # of a drawn curve
@@ -31,6 +41,8 @@ class Measured:
     """Metrics of one sample: on the rows as they are, and in each replicate; NaN where not defined."""
 
     sample: Sample
+    threshold: float | None = None
+    targets: Targets = TARGETS
     values: dict[str, float]
     replicates: dict[str, Float[np.ndarray, " replicates"]]
     roc: Curve | None = None
@@ -41,6 +53,7 @@ def measure(
     sample: Sample,
     *,
     threshold: float | None = None,
+    targets: Targets = TARGETS,
     replicates: int = 2000,
     seed: int = 0,
     confidence: float = 0.95,
@@ -51,6 +64,7 @@ def measure(
     Args:
         sample: Labels, scores and patients.
         threshold: Positive means `score >= threshold`; None leaves the metrics that need one undefined.
+        targets: What the metrics that take a number are asked for.
         replicates: Bootstrap replicates.
         seed: Of the replicates.
         confidence: Level of the bands of the curves.
@@ -62,17 +76,37 @@ def measure(
     ranking, linear = ranked(sample), _linear(sample, threshold=threshold)
     whole = np.ones((sample.patient_count, 1))
     counts = counted(ranking, weights=whole)
-    values = {name: float(found[0]) for name, found in _metrics(counts, linear @ whole).items()}
+    values = {name: float(found[0]) for name, found in _metrics(counts, linear @ whole, targets).items()}
     blocks: list[dict[str, Float[np.ndarray, " columns"]]] = []
     bands: list[tuple[Float[np.ndarray, " grid"], Float[np.ndarray, " grid"]]] = []
     for weights in patient_draws(sample.patient_count, replicates=replicates, seed=seed):
         drawn = counted(ranking, weights=weights)
-        blocks.append(_metrics(drawn, linear @ weights))
+        blocks.append(_metrics(drawn, linear @ weights, targets))
         bands += [_on_grid(drawn, int(c)) for c in np.flatnonzero(curves & ~np.isnan(blocks[-1]["auc"]))]
     draws = {name: np.concatenate([block[name] for block in blocks] or [np.empty(0)]) for name in METRICS}
     drawable = curves and not sample.single_class
     roc, precision_recall = _curves(counts, bands, confidence) if drawable else (None, None)
-    return Measured(sample=sample, values=values, replicates=draws, roc=roc, precision_recall=precision_recall)
+    return Measured(
+        sample=sample,
+        threshold=threshold,
+        targets=targets,
+        values=values,
+        replicates=draws,
+        roc=roc,
+        precision_recall=precision_recall,
+    )
+
+
+def jackknife(
+    sample: Sample, *, threshold: float | None = None, targets: Targets = TARGETS
+) -> dict[str, Float[np.ndarray, " patients"]]:
+    """Every metric with each patient left out in turn; NaN where not defined."""
+    ranking, linear = ranked(sample), _linear(sample, threshold=threshold)
+    blocks = [
+        _metrics(counted(ranking, weights=weights), linear @ weights, targets)
+        for weights in each_left_out(sample.patient_count)
+    ]
+    return {name: np.concatenate([block[name] for block in blocks] or [np.empty(0)]) for name in METRICS}
 
 
 def estimates(measured: Measured, *, confidence: float = 0.95) -> dict[str, Estimate]:
@@ -95,10 +129,7 @@ def auc_difference(first: Measured, second: Measured, *, confidence: float = 0.9
         SourceError: The two are not on the same rows.
     """
     one, other = first.sample, second.sample
-    if not (np.array_equal(one.labels, other.labels) and np.array_equal(one.patients, other.patients)):
-        raise SourceError(
-            "comparison: the two sets of predictions are not of the same rows. Predict the same test part"
-        )
+    refuse_other_rows(one, other)
     draws = first.replicates["auc"] - second.replicates["auc"]
     value = first.values["auc"] - second.values["auc"]
     found = _estimate_of(one, value, draws, confidence=confidence, reason=_why(one, "auc"))
@@ -114,17 +145,22 @@ def _linear(sample: Sample, *, threshold: float | None) -> Any:
     Without a threshold its four cells are empty, so every metric of them is not defined.
     """
     called = np.zeros((4, sample.patient_count)) if threshold is None else cells(sample, threshold=threshold)
-    return sparse.csr_matrix(np.concatenate([called, squared_errors(sample)]))
+    return sparse.csr_matrix(np.concatenate([called, sums(sample)]))
 
 
-def _metrics(counts: Counts, linear: Float[np.ndarray, "6 columns"]) -> dict[str, Float[np.ndarray, " columns"]]:
-    found = rates(linear[:4])
-    return {
+def _metrics(
+    counts: Counts, linear: Float[np.ndarray, "10 columns"], targets: Targets
+) -> dict[str, Float[np.ndarray, " columns"]]:
+    called = rates(linear[:4])
+    found = {
         "auc": roc_auc(counts),
         "average_precision": average_precision(counts),
-        "brier": share(linear[4], linear[5]),
-        **found,
+        **curve_metrics(counts, targets=targets),
+        **score_metrics(linear[4:]),
+        **called,
+        **predictive_values(called["sensitivity"], called["specificity"], prevalence=targets.prevalence),
     }
+    return {name: found[name] for name in METRICS}
 
 
 def _estimate(measured: Measured, name: str, *, confidence: float) -> Estimate:
@@ -134,7 +170,7 @@ def _estimate(measured: Measured, name: str, *, confidence: float) -> Estimate:
         measured.values[name],
         measured.replicates[name],
         confidence=confidence,
-        reason=_why(sample, name),
+        reason=_why(sample, name, threshold=measured.threshold, targets=measured.targets),
     )
 
 
@@ -164,13 +200,20 @@ def _estimate_of(
     )
 
 
-def _why(sample: Sample, name: str) -> str:
-    if sample.single_class:
+def _why(sample: Sample, name: str, *, threshold: float | None = None, targets: Targets = TARGETS) -> str:
+    """Why a metric is not defined on these rows."""
+    if not len(sample.labels):
+        return "no rows"
+    if name == "log_loss":
+        return "infinite: a row is scored 0 or 1 and is of the other class (or a score is no probability)"
+    if name.endswith("_at_prevalence") and targets.prevalence is None:
+        return "no prevalence is stated"
+    if sample.single_class and name not in {"ppv", "npv"}:
         found = "no negative" if sample.positives else "no positive"
         return f"single class: {found} among {len(sample.labels)} rows"
-    if name in {"auc", "average_precision", "brier"}:
+    if name in {*RANKING_METRICS, *PROBABILITY_METRICS}:
         return "not defined on these rows"
-    return "no threshold, or nobody was called positive (negative)"
+    return "no threshold" if threshold is None else "nobody was called positive (negative)"
 
 
 def _on_grid(counts: Counts, column: int) -> tuple[Float[np.ndarray, " grid"], Float[np.ndarray, " grid"]]:

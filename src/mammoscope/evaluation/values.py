@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from mammoscope.errors import RecipeError
+
 Rule = Literal["youden", "sensitivity", "specificity"]
 Unit = Literal["image", "breast", "exam", "patient"]
 Verdict = Literal["above", "below", "not distinguishable"]
@@ -11,13 +13,71 @@ Verdict = Literal["above", "below", "not distinguishable"]
 UNITS: tuple[Unit, ...] = ("image", "breast", "exam", "patient")
 """What one row of a result stands for, from the smallest to the largest."""
 
-METRICS = (
-    *("auc", "average_precision", "brier", "sensitivity", "specificity", "accuracy", "balanced_accuracy"),
-    *("ppv", "npv", "f1", "recall_rate"),
+Axis = Literal["sensitivity", "specificity"]
+
+RANKING_METRICS = (
+    *("auc", "partial_auc", "average_precision", "sensitivity_at_specificity", "specificity_at_sensitivity"),
 )
-"""Names of all metrics; those after `brier` need a threshold."""
+"""Metrics of the order of the scores alone: no threshold, and no change under an increasing transform."""
+
+PROBABILITY_METRICS = ("brier", "log_loss", "probabilistic_f1")
+"""Metrics that read a score as a probability."""
+
+THRESHOLD_METRICS = (
+    *("sensitivity", "specificity", "accuracy", "balanced_accuracy", "ppv", "npv", "f1", "mcc", "recall_rate"),
+    *("ppv_at_prevalence", "npv_at_prevalence"),
+)
+"""Metrics of yes-or-no calls at a threshold; the last two also need a stated prevalence."""
+
+METRICS = (*RANKING_METRICS, *PROBABILITY_METRICS, *THRESHOLD_METRICS)
+"""Names of all metrics of yes-or-no labels; `docs/reference/metrics.md` defines each."""
 
 SCHEMA_VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """What the metrics that take a number are asked for.
+
+    Attributes:
+        specificity: Of `sensitivity_at_specificity`, in [0, 1].
+        sensitivity: Of `specificity_at_sensitivity`, in (0, 1].
+        partial_axis: What the range of `partial_auc` is a range of.
+        partial_range: Its two ends, in [0, 1].
+        prevalence: Share of positive rows where a model shall be used, in (0, 1), for `ppv_at_prevalence` and
+            `npv_at_prevalence`; None leaves these two undefined.
+
+    Raises:
+        RecipeError: One of them is out of its range.
+
+    Source:
+        Schaffter et al., JAMA Network Open 3 (2020), the DREAM challenge on mammograms, for the range of
+        sensitivities from 0.8 to 1.
+    """
+
+    specificity: float = 0.9
+    sensitivity: float = 0.9
+    partial_axis: Axis = "sensitivity"
+    partial_range: tuple[float, float] = (0.8, 1.0)
+    prevalence: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing."""
+        low, high = self.partial_range
+        if not 0.0 <= self.specificity <= 1.0:
+            raise RecipeError(f"targets: specificity must be in [0, 1], got {self.specificity}")
+        if not 0.0 < self.sensitivity <= 1.0:
+            raise RecipeError(f"targets: sensitivity must be in (0, 1], got {self.sensitivity}")
+        if not 0.0 <= low < high <= 1.0:
+            raise RecipeError(f"targets: partial_range must be two rising numbers in [0, 1], got {low} and {high}")
+        if self.prevalence is not None and not 0.0 < self.prevalence < 1.0:
+            raise RecipeError(
+                f"targets: prevalence must be between 0 and 1, got {self.prevalence}. 0.005 is 5 in 1,000"
+            )
+
+
+TARGETS = Targets()
+"""What is asked for where nothing else is stated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +94,7 @@ class Estimate:
         replicates: Bootstrap replicates asked for.
         undefined: Replicates in which the number was not defined (a single class, nobody recalled ...) and which
             the interval therefore leaves out.
+        method: How the interval was made.
         reason: Why `value` or the interval is None.
     """
 
@@ -45,6 +106,7 @@ class Estimate:
     patients: int
     replicates: int
     undefined: int = 0
+    method: str = "percentile bootstrap over patients"
     reason: str | None = None
 
 

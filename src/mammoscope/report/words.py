@@ -5,16 +5,24 @@ from typing import Any
 
 METRIC_NAMES = {
     "auc": "ROC AUC",
+    "partial_auc": "Partial AUC",
     "average_precision": "Average precision",
+    "sensitivity_at_specificity": "Sensitivity at fixed specificity",
+    "specificity_at_sensitivity": "Specificity at fixed sensitivity",
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
     "ppv": "Positive predictive value",
     "npv": "Negative predictive value",
+    "ppv_at_prevalence": "PPV at stated prevalence",
+    "npv_at_prevalence": "NPV at stated prevalence",
     "f1": "F1 score",
+    "mcc": "Matthews correlation",
     "recall_rate": "Recall rate",
     "brier": "Brier score",
+    "log_loss": "Log loss",
+    "probabilistic_f1": "Probabilistic F1",
 }
 """Metric to its name in print, in the order of the tables."""
 
