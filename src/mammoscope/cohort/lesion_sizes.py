@@ -28,7 +28,7 @@ def lesion_sizes(lesions: pl.DataFrame, *, sizes: Sizes | None) -> dict[str, Any
         `sized` (number), `from_crops` (number), `unit` of the figure, `sizes` (quantiles by kind and unit), and
         `histogram` (edges, counts of malignant and other lesions).
     """
-    sized = _sized(lesions, sizes)
+    sized = sized_lesions(lesions, sizes)
     units = [unit for unit in UNITS if sized[unit].is_not_null().any()]
     unit = next((unit for unit in UNITS if sized[unit].is_not_null().sum() >= max(1, ENOUGH * sized.height)), None)
     return {
@@ -40,8 +40,8 @@ def lesion_sizes(lesions: pl.DataFrame, *, sizes: Sizes | None) -> dict[str, Any
     }
 
 
-def _sized(lesions: pl.DataFrame, sizes: Sizes | None) -> pl.DataFrame:
-    """Lesions with a known extent: px, share of the picture's longer side, mm."""
+def sized_lesions(lesions: pl.DataFrame, sizes: Sizes | None) -> pl.DataFrame:
+    """Lesions with a known extent, with their `class`: `px`, `share` of the picture's longer side, `mm`."""
     polygon = pl.col("lesion_polygon")
     xs, ys = (polygon.list.gather_every(2, offset) for offset in (0, 1))
     table = lesions.select(

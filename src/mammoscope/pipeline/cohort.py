@@ -11,6 +11,7 @@ import polars as pl
 from mammoscope.cohort import Findings, apply_split, audit, read_pixels, read_split, split, write_split
 from mammoscope.errors import RecipeError, SourceError
 from mammoscope.pipeline.folder import claim, write_table
+from mammoscope.pipeline.particulars import PARTICULARS, with_particulars
 from mammoscope.records import Index, image_table, write_index
 from mammoscope.storage import write_text
 
@@ -116,7 +117,8 @@ def make_ready(
     """Prepare the pictures of the cohort; leaves `prepare.json` and completes `cohort.parquet`.
 
     Returns:
-        The cohort table with `file` and `mean_intensity`, both empty where an image could not be read.
+        The cohort table with `file` and `mean_intensity`, both empty where an image could not be read, and the columns
+        that only the subgroup analysis looks at (`PARTICULARS`).
 
     Raises:
         SourceError: No image could be read.
@@ -125,7 +127,7 @@ def make_ready(
     from mammoscope.batches import prepare
 
     started = time.perf_counter()
-    cohort = pl.read_parquet(run / "cohort.parquet").drop("file", "mean_intensity", strict=False)
+    cohort = pl.read_parquet(run / "cohort.parquet").drop("file", "mean_intensity", *PARTICULARS, strict=False)
     table = prepare(
         cohort, roots=index.roots, preprocess=recipe.preprocess, folder=cache, workers=workers, progress=progress
     )
@@ -142,5 +144,6 @@ def make_ready(
         raise SourceError(f"none of {table.height} images could be read; the first: {first}")
     files = table.filter(pl.col("code").is_null()).select("source", "image_id", "file", "mean_intensity")
     ready = cohort.join(files, on=["source", "image_id"], how="left", maintain_order="left")
+    ready = with_particulars(ready, index=index, cache=cache)
     write_table(ready, run / "cohort.parquet")
     return ready

@@ -17,7 +17,7 @@ def measure(run: Path) -> dict[str, Any]:
     Raises:
         SourceError: The folder has no predictions, or they are not sound.
     """
-    from mammoscope.evaluation import evaluate
+    from mammoscope.evaluation import evaluate, subgroups
 
     settings = read_json(run, "recipe.json", made_by="mammoscope split")["measure"]
     predictions = read_table(run, "predictions.parquet", made_by="mammoscope train")
@@ -30,7 +30,15 @@ def measure(run: Path) -> dict[str, Any]:
         replicates=settings["replicates"],
         confidence=settings["confidence"],
     )
-    facts = result.to_json()
+    groups = subgroups(
+        predictions,
+        cohort=cohort,
+        threshold=result.units[result.headline].threshold.value,
+        unit=result.headline,
+        replicates=settings["replicates"],
+        confidence=settings["confidence"],
+    )
+    facts = result.to_json() | {"subgroups": groups.to_json()}
     write_text(run / "metrics.json", json.dumps(facts, indent=2))
     _complete_bundle(run, facts)
     return facts

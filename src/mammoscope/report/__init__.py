@@ -4,6 +4,14 @@ from mammoscope.report.comparison import write_comparison
 from mammoscope.report.deidentification import write_deidentification
 from mammoscope.report.description import write_description
 from mammoscope.report.page import write_report
+from mammoscope.report.subgroups import subgroup_lines
 from mammoscope.report.words import summary_lines
 
-__all__ = ["summary_lines", "write_comparison", "write_deidentification", "write_description", "write_report"]
+__all__ = [
+    "subgroup_lines",
+    "summary_lines",
+    "write_comparison",
+    "write_deidentification",
+    "write_description",
+    "write_report",
+]
