@@ -1,17 +1,30 @@
 """Metrics with intervals over patients, thresholds chosen on the tune part, and trivial baselines beside them."""
 
 from mammoscope.evaluation.baselines import METADATA_COLUMNS
-from mammoscope.evaluation.delong import (
-    PairedTest,
-    delong_difference,
-    delong_interval,
-    design_effect,
-)
+from mammoscope.evaluation.bca import bca_estimates, bca_interval
+from mammoscope.evaluation.comparison import Margin, MetricDifference, metric_difference, non_inferiority
+from mammoscope.evaluation.delong import PairedTest, delong_difference, delong_interval, design_effect
 from mammoscope.evaluation.factors import AGE_BANDS, FACTORS, SIZE_BANDS_MM, Factor, groups_of
 from mammoscope.evaluation.gaps import gap_p_value, holm
+from mammoscope.evaluation.intervals import auc_interval
+from mammoscope.evaluation.mcnemar import McNemar, mcnemar
 from mammoscope.evaluation.measures import Measured, auc_difference, estimates, measure
+from mammoscope.evaluation.proportions import (
+    Proportion,
+    call_proportions,
+    clopper_pearson_interval,
+    proportion,
+    wilson_interval,
+)
 from mammoscope.evaluation.protocol import evaluate, evaluate_run, read_table
 from mammoscope.evaluation.resampling import patient_draws, percentile_interval
+from mammoscope.evaluation.sample_size import (
+    SampleSize,
+    patients_for_auc,
+    patients_for_proportion,
+    patients_for_width,
+    small_sample,
+)
 from mammoscope.evaluation.samples import AGGREGATION, Sample, sample_of, unit_rows
 from mammoscope.evaluation.subgroup_values import FactorResult, Gap, Group, Subgroups
 from mammoscope.evaluation.subgroups import subgroups
@@ -62,12 +75,17 @@ __all__ = [
     "FactorResult",
     "Gap",
     "Group",
+    "Margin",
+    "McNemar",
     "Measured",
     "MetadataResult",
+    "MetricDifference",
     "PairedTest",
+    "Proportion",
     "ReaderResult",
     "Rule",
     "Sample",
+    "SampleSize",
     "Subgroups",
     "Targets",
     "Threshold",
@@ -76,7 +94,12 @@ __all__ = [
     "Verdict",
     "assessment_auc",
     "auc_difference",
+    "auc_interval",
+    "bca_estimates",
+    "bca_interval",
+    "call_proportions",
     "choose_threshold",
+    "clopper_pearson_interval",
     "delong_difference",
     "delong_interval",
     "design_effect",
@@ -86,12 +109,21 @@ __all__ = [
     "gap_p_value",
     "groups_of",
     "holm",
+    "mcnemar",
     "measure",
     "metadata_auc",
+    "metric_difference",
+    "non_inferiority",
     "patient_draws",
+    "patients_for_auc",
+    "patients_for_proportion",
+    "patients_for_width",
     "percentile_interval",
+    "proportion",
     "read_table",
     "sample_of",
+    "small_sample",
     "subgroups",
     "unit_rows",
+    "wilson_interval",
 ]

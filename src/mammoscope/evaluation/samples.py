@@ -121,6 +121,19 @@ def refuse_leak(rows: pl.DataFrame) -> None:
     raise SourceError(f"predictions: patients in several parts: {named}{more}. Split by patient, then train again")
 
 
+def refuse_other_rows(first: Sample, second: Sample) -> None:
+    """Refuse to compare what was not measured on the same rows of the same patients, in the same order.
+
+    Raises:
+        SourceError: Labels or patients differ.
+    """
+    if not (np.array_equal(first.labels, second.labels) and np.array_equal(first.patients, second.patients)):
+        raise SourceError(
+            f"comparison: the two sets of predictions ({len(first.labels)} and {len(second.labels)} rows) are not of "
+            "the same rows. Predict the same test part"
+        )
+
+
 def unit_rows(rows: pl.DataFrame, *, unit: Unit) -> pl.DataFrame:
     """Put image rows together to one row a unit, by the rule in `AGGREGATION`.
 
