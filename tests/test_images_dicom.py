@@ -388,6 +388,7 @@ REFUSED = {
     "huge claim": (lambda: mg(breast(), Rows=65535, Columns=65535), "implausible", "65535 rows"),
     "zero rows": (lambda: mg(breast(), Rows=0), "implausible", "0 rows"),
     "32 bits": (lambda: mg(breast(), BitsAllocated=32, BitsStored=32, HighBit=31), "unsupported_pixels", "8 or 16"),
+    "shown flat": (lambda: mg(breast(), WindowCenter=30000, WindowWidth=100), "blank", "shows every pixel as 0.00"),
     "constant": (lambda: mg(np.full((64, 64), 7)), "blank", "every pixel is 7"),
     "colour": (lambda: rgb(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)), "colour", "differ"),
     "palette": (lambda: mg(breast(), SamplesPerPixel=4), "colour", "4 samples"),
@@ -511,3 +512,27 @@ def test_flipped_bytes_never_escape_the_error_tree(tmp_path: Path) -> None:
         except ImageError:
             continue
         assert np.isfinite(mammogram.pixels).all()
+
+
+def test_a_file_cut_within_its_compressed_pixels_is_truncated(tmp_path: Path) -> None:
+    file = saved(compressed(breast(), JPEG2000Lossless), tmp_path, syntax=JPEG2000Lossless)
+    file.write_bytes(file.read_bytes()[:-200])
+
+    with pytest.raises(ImageError, match="ends before its pixels do") as caught:
+        read_mammogram(file)
+
+    assert caught.value.code == "truncated"
+
+
+def test_an_element_longer_than_its_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    dataset = mg(breast())
+    dataset.add_new(0x00281052, "DS", "0")
+    file = saved(dataset, tmp_path)
+    whole = file.read_bytes()
+    at = whole.index(b"\xe0\x7f\x10\x00OW")
+    file.write_bytes(whole[: at + 8] + (0xFFFFFF00).to_bytes(4, "little") + whole[at + 12 :])
+
+    with pytest.raises(ImageError, match=r"element \(7FE0,0010\) claims 4,294,967,040 bytes") as caught:
+        read_mammogram(file)
+
+    assert caught.value.code == "truncated"

@@ -7,7 +7,7 @@ from mammoscope.images.likeness import Survey, survey
 from mammoscope.images.limits import Limits
 from mammoscope.images.mammogram import CODES, Mammogram, Step
 from mammoscope.images.preprocess import Preprocess
-from mammoscope.images.reading import PIXELS_VERSION, read_mammogram, write_png
+from mammoscope.images.reading import PIXELS_VERSION, read_mammogram, read_slices, write_png
 from mammoscope.images.size import Size, size_of
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "lesion_box",
     "read_guarded",
     "read_mammogram",
+    "read_slices",
     "size_of",
     "survey",
     "write_png",

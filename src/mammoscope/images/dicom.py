@@ -1,6 +1,7 @@
 """One DICOM file as a picture: parsed with guards, refused by policy, its pixels left in the file until needed."""
 
 import logging
+import mmap
 import struct
 import warnings
 import zlib
@@ -8,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pydicom
+from pydicom.dataelem import RawDataElement
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from mammoscope.errors import ImageError
@@ -22,7 +25,9 @@ from mammoscope.images.preprocess import Preprocess
 from mammoscope.images.stored import Layout, layout_of, levels_of
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
-MAX_INFLATED_BYTES = 1 << 29
+MAX_INFLATED_BYTES = 1 << 28  # the largest picture read has 200 MB
+PIXEL_DATA = b"\xe0\x7f\x10\x00O"  # (7FE0,0010), VR OB or OW, in little endian with explicit VR
+UNDEFINED = 0xFFFFFFFF  # length of what ends with a delimiter
 DEFER_BYTES = 1 << 18  # longer elements stay in the file: pixels are mapped, not read
 UNPARSABLE = (
     *(
@@ -57,8 +62,8 @@ def read_dicom(path: Path, *, wanted: Preprocess) -> Picture:
     """
     header = _parsed(path)
     traits = facts.refuse_by_policy(header, accept=wanted.accept)
-    if "Rows" not in header.dataset and "PixelData" not in header.dataset:
-        raise refusal(path, "no_pixels", f"has no {tagged('PixelData')}. Leave it out of the index")
+    if "PixelData" not in header.dataset:
+        raise _without_pixels(path)
     layout = layout_of(header)
     levels = _levels(header, layout, wanted)
     if layout.frames > 1 and wanted.slab is not None:
@@ -102,6 +107,14 @@ def quiet() -> Iterator[list[warnings.WarningMessage]]:
             yield caught
     finally:
         logger.setLevel(level)
+
+
+def _without_pixels(path: Path) -> ImageError:
+    """An object that has none, or a file that was cut within them: the parser then drops the element in silence."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        if mapped.find(PIXEL_DATA) >= 0:
+            return refusal(path, "truncated", "ends before its pixels do. Fetch the file again")
+    return refusal(path, "no_pixels", f"has no {tagged('PixelData')}. Leave it out of the index")
 
 
 def _levels(header: Header, layout: Layout, wanted: Preprocess) -> Levels:
@@ -153,7 +166,20 @@ def _parsed(path: Path, *, pixels: bool = True) -> Header:
         code = "truncated" if isinstance(error, EOFError) else "damaged"
         what = f"its DICOM header cannot be parsed ({type(error).__name__}). Fetch the file again"
         raise refusal(path, code, what) from error
+    _refuse_overlong(dataset, path)
     return Header(path=path, dataset=dataset)
+
+
+def _refuse_overlong(dataset: pydicom.Dataset, path: Path) -> None:
+    """Refuse an element that was left in the file and is longer than the file: reading it would ask for its memory."""
+    size = path.stat().st_size
+    for tag in dataset.keys():  # noqa: SIM118 iterating over the data set itself would parse each element
+        element: Any = dataset.get_item(tag, keep_deferred=True)
+        left_there = isinstance(element, RawDataElement) and element.value is None and element.length != UNDEFINED
+        if left_there and element.value_tell + element.length > size:
+            where, held = f"({tag >> 16:04X},{tag & 0xFFFF:04X})", max(0, size - element.value_tell)
+            what = f"element {where} claims {element.length:,} bytes, and the file holds {held:,}. Fetch the file again"
+            raise refusal(path, "truncated", what)
 
 
 def _refuse_bomb(path: Path) -> bool:

@@ -24,7 +24,7 @@ CODES: dict[str, str] = {
     "colour": "the channels of a colour picture differ",
     "refused": "not a mammogram for presentation, by its own header",
     "implausible": "the header claims what the bytes cannot hold, or more than is allowed",
-    "blank": "every pixel has the same value",
+    "blank": "every pixel has the same value, or is shown alike",
     "crashed": "the decoder killed its process",
     "timeout": "the decoder did not end within the time allowed",
     "memory": "the decoder asked for more memory than allowed",

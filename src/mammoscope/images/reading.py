@@ -32,6 +32,7 @@ from mammoscope.vocabulary import Laterality, View
 PIXELS_VERSION: str = "2"
 """Part of every cache key and bundle. Raise it when the same file and `Preprocess` give other pixels than before."""
 
+LEAST_CONTRAST = 1 / 255  # a picture whose brightest and darkest pixel are nearer than this shows nothing
 SKIN_PX = 4  # thumbnail pixels kept around the breast when the background is cleared
 
 
@@ -100,7 +101,7 @@ def read_with_sight(
     with quiet() as caught:
         picture = _with_hints(picture_of(path, wanted), laterality=laterality, view=view)
         picture, sight, padding = seen(path, picture, wanted=wanted)
-        mammogram = _finished(picture, sight, wanted, padding=padding)
+        mammogram = _finished(path, picture, sight, wanted=wanted, padding=padding)
     kinds = sorted({warning.category.__name__ for warning in caught})  # their text may hold patient data
     oddities = (Step(name="oddity", detail="the reader warned", cause=kind) for kind in kinds)
     return replace(mammogram, trail=(*mammogram.trail, *oddities)), sight
@@ -203,7 +204,7 @@ def _box(picture: Picture, sight: Sight, wanted: Preprocess) -> tuple[float, flo
     return max(0.0, x0 - air_x), max(0.0, y0 - air_y), min(float(cols), x1 + air_x), min(float(rows), y1 + air_y)
 
 
-def _finished(picture: Picture, sight: Sight, wanted: Preprocess, *, padding: Levels | None) -> Mammogram:
+def _finished(path: Path, picture: Picture, sight: Sight, *, wanted: Preprocess, padding: Levels | None) -> Mammogram:
     x0, y0, x1, y1 = box = _box(picture, sight, wanted)
     factor = picture.levels.factor_for(max((y1 - y0) / wanted.rows, (x1 - x0) / wanted.cols))
     again = isinstance(picture.levels, ArrayLevels) or sight.factor > factor  # or what was looked at is fine enough
@@ -219,6 +220,9 @@ def _finished(picture: Picture, sight: Sight, wanted: Preprocess, *, padding: Le
     size = max(1, round(geometry.shape[0] * scale)), max(1, round(geometry.shape[1] * scale))
     voi, window_steps = _voi(picture, sight, wanted)
     shown = display_values(resampled(clean, shape=size), modality=picture.modality, voi=voi, invert=sight.invert)
+    if float(np.ptp(shown)) < LEAST_CONTRAST:
+        what = f"its window shows every pixel as {float(shown.mean()):.2f}. Try window = percentile, or leave it out"
+        raise refusal(path, "blank", what)
     share = bare.astype(np.float32) * 255 if bare is not None else padding.read(factor, crop) if padding else None
     if share is not None:
         shown[resampled(share, shape=size) >= 254.5] = 0.0
@@ -227,10 +231,7 @@ def _finished(picture: Picture, sight: Sight, wanted: Preprocess, *, padding: Le
     pixels = np.zeros((wanted.rows, wanted.cols), dtype=np.float32)
     pixels[: size[0], left : left + size[1]] = shown[:, ::-1] if flip else shown
     steps = [*picture.trail, *sight.trail, *window_steps]
-    steps += [
-        Step(name="geometry", detail=link, cause=f"flip {wanted.flip}, region {wanted.region}")
-        for link in geometry.chain
-    ]
+    steps += [Step(name="geometry", detail=link, cause=_cause(link, wanted)) for link in geometry.chain]
     if wanted.clear_background and sight.mask is not None:
         pixels, cleared = _cleared(pixels, sight.mask, geometry, sight.geometry)
         steps.append(cleared)
@@ -258,6 +259,19 @@ def _voi(picture: Picture, sight: Sight, wanted: Preprocess) -> tuple[Window | L
     detail = f"{span}: centre {window.centre:g}, width {window.width:g}"
     cause = "window = percentile" if wanted.window == "percentile" else "the file gives no window"
     return window, [Step(name="window", detail=detail, cause=cause)]
+
+
+def _cause(link: str, wanted: Preprocess) -> str:
+    """The setting behind one step of the geometry."""
+    match link.split(maxsplit=1)[0]:
+        case "crop":
+            return f"region = {wanted.region}, margin = {wanted.margin:g}"
+        case "mirror":
+            return f"flip = {wanted.flip}, chest wall on the right"
+        case "read":
+            return f"fine enough for rows = {wanted.rows}, cols = {wanted.cols}"
+        case _:
+            return f"rows = {wanted.rows}, cols = {wanted.cols}"
 
 
 def _whole_pixels(box: tuple[float, float, float, float], shape: tuple[int, int]) -> Crop:

@@ -21,7 +21,8 @@ from pydicom.uid import UID
 
 from mammoscope.errors import ImageError
 from mammoscope.images.codecs import DctLevels, WaveletLevels
-from mammoscope.images.codestream import claimed_shape, is_whole, precision
+from mammoscope.images.codestream import can_hold, claimed_shape, is_whole, jpeg_bits, precision
+from mammoscope.images.complaints import complaints
 from mammoscope.images.header import Header, tagged, told
 from mammoscope.images.levels import ArrayLevels, Levels, Stored
 from mammoscope.images.mammogram import refusal
@@ -33,6 +34,8 @@ BIG_ENDIAN = "1.2.840.10008.1.2.2"
 JPEG2000 = {"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"}
 HTJ2K = {"1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203"}
 JPEG_8_BIT = "1.2.840.10008.1.2.4.50"
+EXTENDED = "1.2.840.10008.1.2.4.51"
+FOR_12_BIT = "pylibjpeg"  # GDCM reads JPEG Extended of 8 bits only; the free one that reads 12 is under the GPL
 RLE = "1.2.840.10008.1.2.5"
 PLUGINS = {  # the decoder of each other compressed syntax; those that abort on damaged input only where no other exists
     "1.2.840.10008.1.2.4.50": "pillow",
@@ -215,7 +218,27 @@ def _stream(header: Header, layout: Layout, *, frame: int) -> bytes:
         raise refusal(path, "damaged" if claimed is None else "implausible", what)
     if not is_whole(stream):
         raise refusal(path, "truncated", "its compressed pixels end too early. Fetch the file again")
+    if not can_hold(stream):
+        what = f"{len(stream):,} bytes of compressed pixels cannot hold the picture they claim. Fetch the file again"
+        raise refusal(path, "implausible", what)
+    _check_depth(header, layout, jpeg_bits(stream))
     return stream
+
+
+def _check_depth(header: Header, layout: Layout, bits: int | None) -> None:
+    """Hold the depth of a JPEG against the header: some decoders abort where the two differ."""
+    if bits is None:
+        return
+    if bits > layout.bits_allocated or (bits <= 8 < layout.bits_allocated and layout.syntax == EXTENDED):
+        what = f"its JPEG has samples of {bits} bits, its header {layout.bits_allocated} allocated. Leave it out"
+        raise refusal(header.path, "implausible", what)
+    if layout.syntax == EXTENDED and bits > 8 and not _available(layout.syntax, FOR_12_BIT):
+        what = f"is JPEG Extended of {bits} bits. Install pylibjpeg-libjpeg (GPL), or convert it, with dcmdjpeg"
+        raise refusal(header.path, "unsupported_syntax", what)
+
+
+def _available(syntax: UID, plugin: str) -> bool:
+    return plugin in get_decoder(syntax).available_plugins
 
 
 def _frame(header: Header, layout: Layout, *, frame: int) -> bytes:
@@ -256,8 +279,14 @@ def _whole(header: Header, layout: Layout, stream: bytes) -> Stored:
     with _failures(header, layout):
         if layout.syntax in PLUGINS:
             one = _one_frame(header.dataset, layout, stream)
-            plugin = PLUGINS[layout.syntax]
-            values = get_decoder(layout.syntax).as_array(one, raw=True, decoding_plugin=plugin)[0]
+            deep = layout.syntax == EXTENDED and (jpeg_bits(stream) or 0) > 8
+            plugin = FOR_12_BIT if deep else PLUGINS[layout.syntax]
+            with complaints() as said:
+                values = get_decoder(layout.syntax).as_array(one, raw=True, decoding_plugin=plugin)[0]
+            if said and plugin == "gdcm":
+                raise refusal(
+                    header.path, "damaged", "its decoder says that the pixels are corrupt. Fetch the file again"
+                )
         else:
             values = decode_jpeg2000(stream)
         return _signed(values.reshape(layout.shape), layout=layout)
