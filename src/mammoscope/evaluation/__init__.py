@@ -25,17 +25,19 @@ from mammoscope.evaluation.sample_size import (
     patients_for_width,
     small_sample,
 )
-from mammoscope.evaluation.samples import AGGREGATION, Sample, sample_of, unit_rows
+from mammoscope.evaluation.samples import Sample, sample_of, unit_rows
 from mammoscope.evaluation.subgroup_values import FactorResult, Gap, Group, Subgroups
 from mammoscope.evaluation.subgroups import subgroups
 from mammoscope.evaluation.thresholds import choose_threshold
 from mammoscope.evaluation.values import (
+    AGGREGATION,
     METRICS,
     PROBABILITY_METRICS,
     RANKING_METRICS,
     TARGETS,
     THRESHOLD_METRICS,
     UNITS,
+    Aggregation,
     Baseline,
     BaselineUnit,
     Confusion,
@@ -64,6 +66,7 @@ __all__ = [
     "TARGETS",
     "THRESHOLD_METRICS",
     "UNITS",
+    "Aggregation",
     "Baseline",
     "BaselineUnit",
     "Confusion",

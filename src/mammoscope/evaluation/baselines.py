@@ -11,15 +11,8 @@ from jaxtyping import Float
 from mammoscope.evaluation.measures import Measured, auc_difference, estimates, measure
 from mammoscope.evaluation.ranking import counted, ranked, roc_auc
 from mammoscope.evaluation.samples import sample_of, unit_rows
-from mammoscope.evaluation.thresholds import choose_threshold
-from mammoscope.evaluation.values import (
-    PROBABILITY_METRICS,
-    Baseline,
-    BaselineUnit,
-    Rule,
-    Threshold,
-    Unit,
-)
+from mammoscope.evaluation.settings import FIXED, Settings, threshold_on
+from mammoscope.evaluation.values import PROBABILITY_METRICS, Baseline, BaselineUnit, Threshold, Unit
 from mammoscope.vocabulary import Part
 
 NUMBERS = ("age_years",)
@@ -48,17 +41,6 @@ class Guess:
 
 
 Guesser = Callable[[pl.DataFrame, pl.DataFrame], Guess | str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How baselines are measured: exactly like the model beside them."""
-
-    rule: Rule
-    at_least: float | None
-    replicates: int
-    confidence: float
-    seed: int
 
 
 def baselines(
@@ -92,17 +74,20 @@ def _baseline(
 
 
 def _at_unit(guess: Guess, *, unit: Unit, model: Measured, settings: Settings) -> BaselineUnit:
-    rows = unit_rows(guess.rows, unit=unit)
+    rows = unit_rows(guess.rows, unit=unit, aggregation=settings.aggregation)
     tune, test = (sample_of(rows.filter(pl.col("part") == part.value)) for part in (Part.TUNE, Part.TEST))
     threshold = (
-        choose_threshold(tune, rule=settings.rule, at_least=settings.at_least)
+        threshold_on(tune, settings=settings)
         if guess.threshold is None
-        else Threshold(
-            value=guess.threshold, rule=settings.rule, at_least=settings.at_least, chosen_on="nothing: fixed"
-        )
+        else Threshold(value=guess.threshold, rule="fixed", chosen_on=FIXED)
     )
     measured = measure(
-        test, threshold=threshold.value, replicates=settings.replicates, seed=settings.seed, curves=False
+        test,
+        threshold=threshold.value,
+        targets=settings.targets,
+        replicates=settings.replicates,
+        seed=settings.seed,
+        curves=False,
     )
     found = estimates(measured, confidence=settings.confidence)
     if not guess.probability:

@@ -7,12 +7,23 @@ from pathlib import Path
 import polars as pl
 
 from mammoscope.errors import RecipeError, SourceError
-from mammoscope.evaluation.baselines import Settings, baselines, scores_are_constant
+from mammoscope.evaluation.baselines import baselines, scores_are_constant
 from mammoscope.evaluation.decisions import confusion
 from mammoscope.evaluation.measures import Measured, estimates, measure
-from mammoscope.evaluation.samples import AGGREGATION, Sample, checked, refuse_leak, sample_of, unit_rows
-from mammoscope.evaluation.thresholds import check_rule, choose_threshold
-from mammoscope.evaluation.values import UNITS, Evaluation, Rule, Unit, UnitResult
+from mammoscope.evaluation.samples import Sample, checked, refuse_leak, sample_of, unit_rows
+from mammoscope.evaluation.settings import FIXED, Settings, threshold_on
+from mammoscope.evaluation.values import (
+    AGGREGATION,
+    TARGETS,
+    UNITS,
+    Aggregation,
+    Evaluation,
+    Rule,
+    Targets,
+    Threshold,
+    Unit,
+    UnitResult,
+)
 from mammoscope.storage import write_text
 from mammoscope.vocabulary import Part
 
@@ -28,13 +39,17 @@ def evaluate(
     headline: Unit = "image",
     rule: Rule = "youden",
     at_least: float | None = None,
+    threshold: float | None = None,
+    targets: Targets = TARGETS,
+    aggregation: Aggregation = AGGREGATION,
     replicates: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Evaluation:
     """Measure predictions on the test part, per image, breast, exam and patient, with intervals over patients.
 
-    The threshold is chosen on the tune part, for each unit at that unit. Nothing is chosen on the test part.
+    The threshold is chosen on the tune part, for each unit at that unit. Nothing is chosen on the test part: without
+    tune rows there is no threshold, unless one is stated that was fixed beforehand.
 
     Args:
         predictions: One row an image: `part`, `label` (0 or 1), `score` in [0, 1], `patient_id`, `image_id`; `source`
@@ -43,6 +58,9 @@ def evaluate(
         headline: The unit whose AUC is quoted first.
         rule: How the threshold is chosen; see `choose_threshold`.
         at_least: The bound of the rule.
+        threshold: Fixed beforehand, on other data; used at every unit in place of `rule`.
+        targets: What the metrics that take a number are asked for.
+        aggregation: What one row is, and how rows are put together to breasts, exams and patients.
         replicates: Bootstrap replicates.
         confidence: Level of the intervals.
         seed: Of the replicates; the same seed gives the same intervals to the bit.
@@ -65,7 +83,16 @@ def evaluate(
         >>> found.units["image"].test["auc"].value, found.units["image"].threshold.value
         (0.5, 0.6)
     """
-    settings = _settings(rule=rule, at_least=at_least, replicates=replicates, confidence=confidence, seed=seed)
+    settings = Settings(
+        rule=rule,
+        at_least=at_least,
+        threshold=threshold,
+        replicates=replicates,
+        confidence=confidence,
+        seed=seed,
+        targets=targets,
+        aggregation=aggregation,
+    )
     if headline not in UNITS:
         raise RecipeError(f"headline {headline!r} is not one of {', '.join(UNITS)}")
     rows = checked(predictions)
@@ -85,11 +112,13 @@ def evaluate(
     beside = baselines(rows, cohort=cohort, models=models, settings=settings)
     return Evaluation(
         headline=headline,
-        rule=rule,
+        rule=rule if threshold is None else "fixed",
         at_least=at_least,
         replicates=replicates,
         confidence=confidence,
         seed=seed,
+        targets=targets,
+        aggregation=aggregation,
         units=units,
         unavailable=unavailable,
         baselines=beside,
@@ -158,28 +187,21 @@ def read_table(path: Path) -> pl.DataFrame:
         raise SourceError(f"{path.name}: not a readable Parquet file ({reason}). Train the run again") from error
 
 
-def _settings(*, rule: Rule, at_least: float | None, replicates: int, confidence: float, seed: int) -> Settings:
-    check_rule(rule, at_least=at_least)
-    if replicates < 1:
-        raise RecipeError(f"replicates must be at least 1, got {replicates}. 2000 is usual")
-    if not 0.0 < confidence < 1.0:
-        raise RecipeError(f"confidence must be between 0 and 1, got {confidence}. 0.95 is usual")
-    if seed < 0:
-        raise RecipeError(f"seed must be 0 or more, got {seed}")
-    return Settings(rule=rule, at_least=at_least, replicates=replicates, confidence=confidence, seed=seed)
-
-
 def _unit_result(rows: pl.DataFrame, *, unit: Unit, settings: Settings) -> tuple[Measured, UnitResult]:
-    table = unit_rows(rows, unit=unit)
+    table = unit_rows(rows, unit=unit, aggregation=settings.aggregation)
     tune, test = (sample_of(table.filter(pl.col("part") == part.value)) for part in (Part.TUNE, Part.TEST))
     if not len(test.labels):
         raise SourceError(f"predictions: no test image has what a result per {unit} needs")
-    threshold = choose_threshold(tune, rule=settings.rule, at_least=settings.at_least)
+    threshold = (
+        threshold_on(tune, settings=settings)
+        if settings.threshold is None
+        else Threshold(value=settings.threshold, rule="fixed", chosen_on=FIXED)
+    )
     return (
         found := _measured(test, threshold=threshold.value, settings=settings),
         UnitResult(
             unit=unit,
-            aggregation=AGGREGATION[unit],
+            aggregation=settings.aggregation.words(unit),
             threshold=threshold,
             test=estimates(found, confidence=settings.confidence),
             tune=estimates(
@@ -197,6 +219,7 @@ def _measured(sample: Sample, *, threshold: float | None, settings: Settings, cu
     return measure(
         sample,
         threshold=threshold,
+        targets=settings.targets,
         replicates=settings.replicates,
         seed=settings.seed,
         confidence=settings.confidence,
@@ -238,6 +261,10 @@ def _warnings(rows: pl.DataFrame, *, units: dict[Unit, UnitResult], headline: Un
             )
         if result.threshold.reason:
             found.append(f"per {unit}: {result.threshold.reason}")
-        elif unit == headline and min((e := result.tune["auc"]).positives, e.n - e.positives) < FEW:
+        elif (
+            unit == headline
+            and result.threshold.chosen_on != FIXED
+            and min((e := result.tune["auc"]).positives, e.n - e.positives) < FEW
+        ):
             found.append(f"the threshold per {unit} rests on {e.positives} positive of {e.n} tune rows: it is unstable")
     return found

@@ -131,6 +131,7 @@ def _ramp_area(
     start: Float[np.ndarray, "groups columns"], ramp: Float[np.ndarray, "groups columns"], upto: float
 ) -> Float[np.ndarray, "groups columns"]:
     """Area from 0 to `upto` under a step from 0 to 1 that begins at `start` and takes `ramp`."""
-    into = np.clip(upto - start, 0.0, ramp)
-    area: Float[np.ndarray, "groups columns"] = np.maximum(upto - start - ramp, 0.0)
-    return area + share(into * into, 2.0 * ramp, otherwise=0.0)
+    into: Float[np.ndarray, "groups columns"] = np.clip(upto - start, 0.0, ramp)
+    beyond: Float[np.ndarray, "groups columns"] = np.maximum(upto - start - ramp, 0.0)
+    area: Float[np.ndarray, "groups columns"] = beyond + share(into * into, 2.0 * ramp, otherwise=0.0)
+    return area

@@ -7,19 +7,11 @@ import polars as pl
 from jaxtyping import Bool, Float, Int
 
 from mammoscope.errors import SourceError
-from mammoscope.evaluation.values import Unit
+from mammoscope.evaluation.values import AGGREGATION, Aggregation, Unit
 from mammoscope.vocabulary import Part
 
 NEEDED = ("part", "label", "score", "patient_id", "image_id")
 """Columns without which a table of predictions cannot be evaluated."""
-
-AGGREGATION: dict[Unit, str] = {
-    "image": "each image by itself",
-    "breast": "mean score of the breast's images; positive if any of them is",
-    "exam": "highest breast score of the exam, a breast being the mean of its images; positive if any image is",
-    "patient": "highest breast score of the patient, a breast being the mean of its images; positive if any image is",
-}
-"""How scores and labels of images become those of each unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -134,18 +126,19 @@ def refuse_other_rows(first: Sample, second: Sample) -> None:
         )
 
 
-def unit_rows(rows: pl.DataFrame, *, unit: Unit) -> pl.DataFrame:
-    """Put image rows together to one row a unit, by the rule in `AGGREGATION`.
+def unit_rows(rows: pl.DataFrame, *, unit: Unit, aggregation: Aggregation = AGGREGATION) -> pl.DataFrame:
+    """Put image rows together to one row a unit.
 
     Args:
         rows: Image rows, checked. Rows whose `breast_id` (`exam_id`) is unknown are left out of the units that need it.
         unit: What one row shall stand for.
+        aggregation: How; also what a row of the table is, where it is not an image.
 
     Returns:
         Columns `part`, the keys of the unit, `label`, `score`; sorted by the keys.
 
     Raises:
-        SourceError: The unit needs a column that is missing or nowhere filled.
+        SourceError: The unit needs a column that is missing or nowhere filled, or is smaller than a row of the table.
 
     Example:
         >>> rows = pl.DataFrame({"part": ["test"] * 2, "image_id": ["a", "b"], "patient_id": ["1"] * 2,
@@ -154,17 +147,27 @@ def unit_rows(rows: pl.DataFrame, *, unit: Unit) -> pl.DataFrame:
         [('1_L', 1, 0.75)]
     """
     patient: list[str] = [name for name in ("source", "patient_id") if name in rows.columns]
-    if unit == "image":
+    if not aggregation.allows(unit):
+        raise SourceError(f"predictions: a row is one {aggregation.row}, so there is no result per {unit}")
+    if unit == aggregation.row:
         keys = [*patient, "image_id"]
         return rows.select("part", *keys, "label", "score").sort(keys)
-    needed = ["breast_id", "exam_id"] if unit == "exam" else ["breast_id"]
+    needed = ["breast_id"] if unit == "breast" or aggregation.through_breasts else []
+    needed += ["exam_id"] if unit == "exam" else []
     for name in needed:
         if name not in rows.columns or rows[name].is_null().all():
             raise SourceError(f"predictions: {name} is unknown for every image, so there is no result per {unit}")
     known = rows.drop_nulls(needed)
+    views, breasts = (_REDUCED[rule] for rule in (aggregation.views, aggregation.breasts))
     outer = [*patient, "exam_id"] if unit == "exam" else patient
-    breasts = _together(known, keys=[*outer, "breast_id"], score=pl.col("score").mean())
-    return breasts if unit == "breast" else _together(breasts, keys=outer, score=pl.col("score").max())
+    if unit == "breast":
+        return _together(known, keys=[*patient, "breast_id"], score=views)
+    if aggregation.through_breasts:
+        known = _together(known, keys=[*outer, "breast_id"], score=views)
+    return _together(known, keys=outer, score=breasts)
+
+
+_REDUCED = {"mean": pl.col("score").mean(), "max": pl.col("score").max()}
 
 
 def _together(rows: pl.DataFrame, *, keys: list[str], score: pl.Expr) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from mammoscope.errors import RecipeError
 
-Rule = Literal["youden", "sensitivity", "specificity"]
+Rule = Literal["youden", "sensitivity", "specificity", "fixed"]
 Unit = Literal["image", "breast", "exam", "patient"]
 Verdict = Literal["above", "below", "not distinguishable"]
 
@@ -14,6 +14,9 @@ UNITS: tuple[Unit, ...] = ("image", "breast", "exam", "patient")
 """What one row of a result stands for, from the smallest to the largest."""
 
 Axis = Literal["sensitivity", "specificity"]
+Reduction = Literal["mean", "max"]
+
+_REDUCTIONS: dict[Reduction, str] = {"mean": "mean", "max": "highest"}
 
 RANKING_METRICS = (
     *("auc", "partial_auc", "average_precision", "sensitivity_at_specificity", "specificity_at_sensitivity"),
@@ -81,6 +84,60 @@ TARGETS = Targets()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregation:
+    """How scores are put together; a unit is positive if any of its rows is.
+
+    Attributes:
+        row: What one row of the table stands for. Units smaller than it have no result.
+        views: Of the images of a breast.
+        breasts: Of the breasts of an exam or a patient.
+
+    Example:
+        >>> Aggregation(views="max").words("exam")
+        "highest score of the exam's images; positive if any of them is"
+    """
+
+    row: Unit = "image"
+    views: Reduction = "mean"
+    breasts: Reduction = "max"
+
+    @property
+    def through_breasts(self) -> bool:
+        """Whether it matters which images are of the same breast: the highest of highest ones is the highest."""
+        return self.row == "image" and not self.views == self.breasts == "max"
+
+    def words(self, unit: Unit) -> str:
+        """The rule of a unit in words, as it stands in `metrics.json` and the report.
+
+        Args:
+            unit: One that is not smaller than `row`.
+
+        Returns:
+            A clause.
+        """
+        if unit == self.row:
+            return f"each {unit} by itself"
+        if self.row != "image":
+            return f"{_REDUCTIONS[self.breasts]} {self.row} score of the {unit}; positive if any {self.row} is"
+        if unit == "breast":
+            return f"{_REDUCTIONS[self.views]} score of the breast's images; positive if any of them is"
+        if not self.through_breasts:
+            return f"highest score of the {unit}'s images; positive if any of them is"
+        views, breasts = _REDUCTIONS[self.views], _REDUCTIONS[self.breasts]
+        return (
+            f"{breasts} breast score of the {unit}, a breast being the {views} of its images; positive if any image is"
+        )
+
+    def allows(self, unit: Unit) -> bool:
+        """Whether rows can be put together to this unit."""
+        return UNITS.index(unit) >= UNITS.index(self.row)
+
+
+AGGREGATION = Aggregation()
+"""The rule where nothing else is stated: mean of views, max of breasts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """One number with its interval and what it rests on.
 
@@ -116,8 +173,8 @@ class Threshold:
 
     Attributes:
         value: Positive means `score >= value`; None where no threshold could be chosen.
-        rule: The rule.
-        at_least: The bound of the rule; None for `youden`.
+        rule: The rule; `fixed` where it was stated beforehand.
+        at_least: The bound of the rule; None for `youden` and `fixed`.
         chosen_on: The part it was chosen on: never the test part. A baseline's may be fixed beforehand.
         sensitivity: Reached on that part (optimistic: chosen there).
         specificity: Reached on that part.
@@ -241,6 +298,8 @@ class Evaluation:
         replicates: Bootstrap replicates.
         confidence: Level of the intervals.
         seed: Of the replicates.
+        targets: What the metrics that take a number were asked for.
+        aggregation: What a row of the table was, and how rows were put together to units.
         units: Unit to result.
         unavailable: Unit to the reason why it has no result.
         baselines: Beside them.
@@ -253,6 +312,8 @@ class Evaluation:
     replicates: int
     confidence: float
     seed: int
+    targets: Targets
+    aggregation: Aggregation
     units: dict[Unit, UnitResult]
     unavailable: dict[Unit, str]
     baselines: tuple[Baseline, ...]

@@ -32,6 +32,7 @@ RULES = {
     "youden": "largest sensitivity + specificity",
     "sensitivity": "sensitivity of at least {at_least:g}",
     "specificity": "specificity of at least {at_least:g}",
+    "fixed": "fixed beforehand",
 }
 
 NONE = "\N{EN DASH}"
@@ -148,7 +149,8 @@ def summary_lines(metrics: Facts) -> list[str]:
         lines.append(f"no threshold: {threshold['reason']}")
     else:
         calls = [f"{name} {_with_ends(result['test'][name])}" for name in ("sensitivity", "specificity", "accuracy")]
-        where = f"at score >= {threshold['value']:.3g} ({rule_words(threshold)} on {threshold['chosen_on']})"
+        chosen = "" if threshold["rule"] == "fixed" else f" on {threshold['chosen_on']}"
+        where = f"at score >= {threshold['value']:.3g} ({rule_words(threshold)}{chosen})"
         lines.append(f"per {unit} {where}: {', '.join(calls)}")
     lines += [f"AUC {lead_words(baseline, unit=unit)}" for baseline in metrics["baselines"]]
     return lines + [f"warning: {text}" for text in metrics["warnings"]]
