@@ -19,7 +19,7 @@ import numpy as np
 
 from mammoscope.cohort.near_copies import LEAST_CORRELATION, MOST_BITS, near_copies
 from mammoscope.images import Survey, survey
-from mammoscope.images.many import over_files
+from mammoscope.workers.many import over_files
 
 EVERY = 12
 CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_array
 
+from mammoscope.dicom.display import IDENTITY, Lut, display_values, modality_values, percentile_window
 from mammoscope.images import Geometry, Mammogram, Preprocess
-from mammoscope.images.display import IDENTITY, Lut, display_values, modality_values, percentile_window
 from mammoscope.images.picture import Picture
 from mammoscope.images.reading import _box, picture_of, read_with_sight
 from mammoscope.images.sight import Sight, look, resampled, without_padding

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydicom import Dataset, Sequence
 from pydicom.config import disable_value_validation
 
-from mammoscope.images.header import Header
+from mammoscope.dicom.header import Header
 
 
 def item(**elements: object) -> Dataset:

@@ -14,8 +14,8 @@ from malformed import Case
 from malformed_base import CANARY, CANARY_BORN
 from mammoscope.errors import ImageError
 from mammoscope.images import read_mammogram
-from mammoscope.images.limits import Limits
-from mammoscope.images.many import over_files
+from mammoscope.workers.limits import Limits
+from mammoscope.workers.many import over_files
 
 LIMIT_S = 5.0
 MEMORY = Path("/proc/self")

@@ -17,8 +17,8 @@ from mammoscope.batches import ClusterError, connected, ledger, prepare
 from mammoscope.cli import app, progress
 from mammoscope.errors import StorageError
 from mammoscope.images import Preprocess, cached
-from mammoscope.images.many import over_files
 from mammoscope.records import Record, index_of, write_index
+from mammoscope.workers.many import over_files
 from planted import images, picture
 
 SMALL = Preprocess(rows=48, cols=32)

@@ -24,10 +24,10 @@ from mammoscope.cohort.audit_names import name_findings
 from mammoscope.cohort.near_copies import MOST_BITS, near_copies
 from mammoscope.errors import SourceError
 from mammoscope.images import survey
-from mammoscope.images.many import over_files
 from mammoscope.records import Index, Record, image_table, index_of, read_index, write_index
 from mammoscope.sources import CBIS_DDSM, CBIS_DDSM_JPEG, RSNA, build_index
 from mammoscope.vocabulary import Laterality, LesionKind, Part, View
+from mammoscope.workers.many import over_files
 
 ONE = Record(source="own", patient_id="p", image_id="a", path="a.png", malignant=False)
 

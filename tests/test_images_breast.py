@@ -57,7 +57,7 @@ def test_a_bright_breast_along_a_whole_edge_is_no_frame() -> None:
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
 def test_a_bright_round_breast_keeps_its_strip_at_the_chest_wall(turns: int) -> None:
-    """Seen on some 150 of 2,311 pictures: the first lines are bright nearly all along, and get shorter little by little."""
+    """Seen on some 150 of 2,311 pictures: the first lines are bright nearly all along, and get shorter bit by bit."""
     y, x = np.mgrid[:256, :200]
     picture = np.rot90(np.where(np.hypot((y - 128) / 1.02, x) < 101, 230, 4), turns).astype(np.float32)
 

@@ -15,10 +15,10 @@ from mammoscope.images import Preprocess
 from mammoscope.images.captions import printable, window_words
 from mammoscope.images.folder import Found, find_pictures
 from mammoscope.images.inspection import Inspected, Inspection, inspect_file, inspect_files, picture_names
-from mammoscope.images.mammogram import Step
 from mammoscope.images.panels import BREAST, CROP, display_settings, draw_panels, outlines
 from mammoscope.images.plate import CHEST, FRAME
 from mammoscope.images.reading import read_with_sight
+from mammoscope.trail import Step
 from planted import half_disc, mammogram_file
 
 SMALL = Preprocess(rows=64, cols=48)

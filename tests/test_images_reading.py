@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from mammoscope.images import CODES, PIXELS_VERSION, Preprocess, read_mammogram, write_png
-from mammoscope.images.mammogram import refusal
+from mammoscope.trail import refusal
 from mammoscope.vocabulary import Laterality
 
 

@@ -125,7 +125,7 @@ def test_a_volume_cut_short_is_refused_whatever_slice_is_named(tmp_path: Path) -
     file = saved(tmp_path)
     file.write_bytes(file.read_bytes()[: -ROWS * COLS * 2])
 
-    with pytest.raises(ImageError, match=r"element \(7FE0,0010\) claims 768,000 bytes, and the file holds 614,400") as caught:
+    with pytest.raises(ImageError, match=r"claims 768,000 bytes, and the file holds 614,400") as caught:
         read_mammogram(file, preprocess=AS_IS.model_copy(update={"slab": (1, 1)}))
 
     assert caught.value.code == "truncated"

@@ -20,11 +20,11 @@ def demo(
     The last line is the path of the report. Run again, it goes on where it stopped.
     """
     from mammoscope.cli.progress import counted, epochs
-    from mammoscope.images.many import processors
     from mammoscope.phantom import write_cbis_ddsm
     from mammoscope.pipeline import run_recipe
     from mammoscope.report import write_comparison
     from mammoscope.training import find_recipe
+    from mammoscope.workers.many import processors
 
     data = out / f"phantom-{patients}-{seed}"
     if not (data / "phantom_truth.csv").is_file():

@@ -20,7 +20,7 @@ from mammoscope.images.captions import (
     window_words,
 )
 from mammoscope.images.inspection import Inspected, Inspection
-from mammoscope.images.mammogram import Step
+from mammoscope.trail import Step
 
 PIPED_WIDTH = 110  # of wrapped text that no terminal shows
 WIDEST = 1000  # of a line of the table that no terminal shows: nothing is cut off

@@ -37,8 +37,8 @@ def phantom(
 ) -> None:
     """Write synthetic mammograms, laid out like a real data set, with exact truth."""
     from mammoscope.cli.progress import counted
-    from mammoscope.images.many import processors
     from mammoscope.phantom import LAYOUTS, write_phantom
+    from mammoscope.workers.many import processors
 
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise typer.BadParameter(f"{sheet.name!r} does not end in .png", param_hint="--sheet")

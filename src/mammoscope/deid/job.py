@@ -20,8 +20,8 @@ from mammoscope.deid.settings import CODES, Settings
 from mammoscope.deid.tally import Line, Tally
 from mammoscope.errors import RecipeError
 from mammoscope.images import Limits
-from mammoscope.images.many import over_files
 from mammoscope.storage import write_text
+from mammoscope.workers.many import over_files
 
 REPORT = "report.json"
 LIMITS = Limits(memory_bytes=4 << 30, seconds=120)

@@ -4,11 +4,12 @@ from mammoscope.images.geometry import Geometry
 from mammoscope.images.guarded import read_guarded
 from mammoscope.images.lesions import lesion_box
 from mammoscope.images.likeness import Survey, survey
-from mammoscope.images.limits import Limits
-from mammoscope.images.mammogram import CODES, Mammogram, Step
+from mammoscope.images.mammogram import Mammogram
 from mammoscope.images.preprocess import Preprocess
 from mammoscope.images.reading import PIXELS_VERSION, read_mammogram, read_slices, write_png
 from mammoscope.images.size import Size, size_of
+from mammoscope.trail import CODES, Step
+from mammoscope.workers.limits import Limits
 
 __all__ = [
     "CODES",

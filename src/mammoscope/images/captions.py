@@ -2,7 +2,7 @@
 
 import re
 
-from mammoscope.images.mammogram import Step
+from mammoscope.trail import Step
 from mammoscope.vocabulary import Laterality, View
 
 SYNTAXES: dict[str, str] = {  # Transfer Syntax UID: PS3.5 section 10, PS3.6 Table A-1

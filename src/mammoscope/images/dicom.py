@@ -15,14 +15,14 @@ import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
+from mammoscope.dicom import facts
+from mammoscope.dicom.header import Header, tagged
 from mammoscope.errors import ImageError
-from mammoscope.images import facts
-from mammoscope.images.header import Header, tagged
 from mammoscope.images.levels import Levels, SlabLevels
-from mammoscope.images.mammogram import refusal
 from mammoscope.images.picture import Picture
 from mammoscope.images.preprocess import Preprocess
 from mammoscope.images.stored import Layout, layout_of, levels_of
+from mammoscope.trail import refusal
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 MAX_INFLATED_BYTES = 1 << 28  # the largest picture read has 200 MB

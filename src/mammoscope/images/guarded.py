@@ -12,13 +12,14 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 import cv2
 
 from mammoscope.errors import ImageError, StorageError
-from mammoscope.images.limits import Limits, Lost
-from mammoscope.images.mammogram import CODES, Mammogram
-from mammoscope.images.many import over_files
+from mammoscope.images.mammogram import Mammogram
 from mammoscope.images.preprocess import Preprocess
 from mammoscope.images.reading import read_mammogram
-from mammoscope.images.worker import Worker
+from mammoscope.trail import CODES
 from mammoscope.vocabulary import Laterality, View
+from mammoscope.workers.limits import Limits, Lost
+from mammoscope.workers.many import over_files
+from mammoscope.workers.worker import Worker
 
 log = logging.getLogger(__name__)
 

@@ -11,14 +11,14 @@ from mammoscope.images.captions import oddities, stored_words, window_words
 from mammoscope.images.folder import Found
 from mammoscope.images.geometry import Box, Geometry
 from mammoscope.images.guarded import Answer, answers
-from mammoscope.images.limits import Limits
-from mammoscope.images.mammogram import Step
 from mammoscope.images.panels import Thumb, display_settings, draw_panels, draw_thumb, encode_png
 from mammoscope.images.preprocess import Preprocess
 from mammoscope.images.reading import read_with_sight
 from mammoscope.images.sight import Sight
 from mammoscope.storage import whole_file
+from mammoscope.trail import Step
 from mammoscope.vocabulary import Laterality, Trait, View
+from mammoscope.workers.limits import Limits
 
 LONGEST_NAME = 120  # letters of a picture's name
 

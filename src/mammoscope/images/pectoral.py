@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
 
 from mammoscope.images.breast import Side, bounding_box
-from mammoscope.images.mammogram import Step
+from mammoscope.trail import Step
 from mammoscope.vocabulary import View
 
 SHOWS_MUSCLE = frozenset({View.MLO, View.LMO, View.ML})

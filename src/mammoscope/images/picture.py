@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from mammoscope.images.display import IDENTITY, Lut, Rescale, Window
+from mammoscope.dicom.display import IDENTITY, Lut, Rescale, Window
 from mammoscope.images.levels import Levels
-from mammoscope.images.mammogram import Step
+from mammoscope.trail import Step
 from mammoscope.vocabulary import Laterality, Trait, View
 
 MAX_PIXELS = 100_000_000  # the largest film scans have about 40 million

@@ -4,10 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from mammoscope.dicom.policy import ACCEPTED
 from mammoscope.vocabulary import Trait
-
-ACCEPTED: tuple[Trait, ...] = (Trait.IMPLANT, Trait.IMPLANT_DISPLACED, Trait.PARTIAL_VIEW)
-"""Read unless a recipe says otherwise: plain exposures of a breast, which screening takes every day."""
 
 
 class Preprocess(BaseModel):

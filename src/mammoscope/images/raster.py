@@ -11,12 +11,12 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
+from mammoscope.dicom.display import Window
 from mammoscope.errors import ImageError
 from mammoscope.images.codecs import DctLevels
-from mammoscope.images.display import Window
 from mammoscope.images.levels import ArrayLevels, Levels, Stored
-from mammoscope.images.mammogram import Step, refusal
 from mammoscope.images.picture import MAX_PIXELS, Picture
+from mammoscope.trail import Step, refusal
 
 FORMATS = ("PNG", "PPM", "JPEG", "TIFF")
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L")

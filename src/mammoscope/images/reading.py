@@ -14,19 +14,20 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from mammoscope.dicom.display import IDENTITY, Lut, Window, display_values, modality_values, percentile_window
 from mammoscope.images.breast import THUMB_SIDE, bounding_box, grown, stretched
 from mammoscope.images.contrast import equalised
 from mammoscope.images.dicom import count_slices, looks_like_dicom, quiet, read_dicom
-from mammoscope.images.display import IDENTITY, Lut, Window, display_values, modality_values, percentile_window
 from mammoscope.images.geometry import Crop, Geometry
 from mammoscope.images.levels import ArrayLevels, Levels, Reduced
-from mammoscope.images.mammogram import Mammogram, Step, refusal
+from mammoscope.images.mammogram import Mammogram
 from mammoscope.images.pectoral import look_for_muscle
 from mammoscope.images.picture import MAX_FILE_BYTES, MIN_SIDE, Picture
 from mammoscope.images.preprocess import Preprocess
 from mammoscope.images.raster import read_raster
 from mammoscope.images.sight import Sight, look, padding_is_bright, resampled, without_padding
 from mammoscope.storage import whole_file
+from mammoscope.trail import Step, refusal
 from mammoscope.vocabulary import Laterality, View
 
 PIXELS_VERSION: str = "2"

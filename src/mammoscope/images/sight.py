@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Real
 
+from mammoscope.dicom.display import Rescale, modality_values
 from mammoscope.images.breast import THUMB_SIDE, Side, bounding_box, breast_mask, chest_side, grown, polarity, stretched
-from mammoscope.images.display import Rescale, modality_values
 from mammoscope.images.geometry import Geometry
 from mammoscope.images.levels import Reduced
-from mammoscope.images.mammogram import Step
 from mammoscope.images.picture import Picture
+from mammoscope.trail import Step
 from mammoscope.vocabulary import Laterality
 
 RIM_PX = 3  # thumbnail pixels at the rim of the breast where air is mixed in

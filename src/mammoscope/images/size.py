@@ -7,8 +7,8 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from mammoscope.images.dicom import looks_like_dicom, read_size
-from mammoscope.images.mammogram import refusal
 from mammoscope.images.raster import BROKEN, FORMATS
+from mammoscope.trail import refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

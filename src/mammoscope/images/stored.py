@@ -19,15 +19,15 @@ from pydicom.errors import BytesLengthException
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
+from mammoscope.dicom.header import Header, tagged, told
 from mammoscope.errors import ImageError
 from mammoscope.images.codecs import DctLevels, WaveletLevels
 from mammoscope.images.codestream import can_hold, claimed_shape, is_whole, jpeg_bits, precision
 from mammoscope.images.complaints import complaints
-from mammoscope.images.header import Header, tagged, told
 from mammoscope.images.levels import ArrayLevels, Levels, Stored
-from mammoscope.images.mammogram import refusal
 from mammoscope.images.picture import MAX_PIXELS, MIN_SIDE
 from mammoscope.images.raster import grey_of
+from mammoscope.trail import refusal
 
 NATIVE = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")
 BIG_ENDIAN = "1.2.840.10008.1.2.2"

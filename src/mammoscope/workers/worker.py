@@ -12,8 +12,8 @@ from threading import Event, Lock, Timer
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from mammoscope.images.limits import Limits, Lost
-from mammoscope.images.wire import BROKEN, receive, send
+from mammoscope.workers.limits import Limits, Lost
+from mammoscope.workers.wire import BROKEN, receive, send
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Worker(Generic[Job, Result]):
             if self._closed:
                 raise RuntimeError("the worker is closed")
             self._child = child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "mammoscope.images.child"],
+                [sys.executable, "-P", "-m", "mammoscope.workers.child"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=_environment(),

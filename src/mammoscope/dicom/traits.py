@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from mammoscope.images.header import Header, tagged
-from mammoscope.images.views import modifiers_of
-from mammoscope.images.wording import wording_of
+from mammoscope.dicom.header import Header, tagged
+from mammoscope.dicom.views import modifiers_of
+from mammoscope.dicom.wording import wording_of
 from mammoscope.vocabulary import Trait
 
 SLICES = "1.2.840.10008.5.1.4.1.1.13.1.3"  # Breast Tomosynthesis Image Storage

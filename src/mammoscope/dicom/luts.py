@@ -7,8 +7,8 @@ from jaxtyping import Int
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
-from mammoscope.images.display import Lut, Rescale, Window, WindowFunction
-from mammoscope.images.header import UNREADABLE, Header, tagged, told
+from mammoscope.dicom.display import Lut, Rescale, Window, WindowFunction
+from mammoscope.dicom.header import UNREADABLE, Header, tagged, told
 
 FUNCTIONS: dict[str, WindowFunction] = {"LINEAR": "LINEAR", "LINEAR_EXACT": "LINEAR_EXACT", "SIGMOID": "SIGMOID"}
 MOST = 1e9  # no value, slope or window of a picture of 16 bits is further from 0 ...

@@ -1,6 +1,6 @@
-"""The process behind `mammoscope.images.worker`: reads questions, works under limits, sends answers.
+"""The process behind `mammoscope.workers.worker`: reads questions, works under limits, sends answers.
 
-Run as `python -m mammoscope.images.child`, by `Worker` only. It ends when its input ends, so it never outlives its
+Run as `python -m mammoscope.workers.child`, by `Worker` only. It ends when its input ends, so it never outlives its
 parent by more than the time limit of one job.
 """
 
@@ -15,9 +15,8 @@ from typing import IO, Any
 
 import cv2
 
-import mammoscope.images  # noqa: F401 before the first question, so that its time is not counted
-from mammoscope.images.limits import Limits, Lost
-from mammoscope.images.wire import imported, receive, send
+from mammoscope.workers.limits import Limits, Lost
+from mammoscope.workers.wire import imported, receive, send
 
 if sys.platform != "win32":
     import resource

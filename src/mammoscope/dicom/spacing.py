@@ -2,7 +2,7 @@
 
 from math import isclose
 
-from mammoscope.images.header import Header, tagged, told
+from mammoscope.dicom.header import Header, tagged, told
 
 SMALLEST_MM, LARGEST_MM = 0.01, 2.0
 LONGEST_PICTURE_MM = 400.0  # the largest detectors and films are 24 x 30 cm

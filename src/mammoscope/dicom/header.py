@@ -14,7 +14,7 @@ from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
-from mammoscope.images.mammogram import Step, refusal
+from mammoscope.trail import Step, refusal
 
 ITEM = b"\xfe\xff\x00\xe0"
 MOST_ITEMS = 20_000  # a volume of 100 slices has some thousands

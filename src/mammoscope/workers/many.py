@@ -8,8 +8,8 @@ from itertools import islice
 from queue import SimpleQueue
 from typing import TypeVar
 
-from mammoscope.images.limits import Limits, Lost
-from mammoscope.images.worker import Worker
+from mammoscope.workers.limits import Limits, Lost
+from mammoscope.workers.worker import Worker
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

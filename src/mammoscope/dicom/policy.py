@@ -1,10 +1,12 @@
 """Which pictures are read at all: FOR PRESENTATION mammograms, and of the others those that a recipe accepts."""
 
-from mammoscope.images.header import Header, tagged, told
-from mammoscope.images.mammogram import refusal
-from mammoscope.images.preprocess import ACCEPTED
-from mammoscope.images.traits import evidence_of
+from mammoscope.dicom.header import Header, tagged, told
+from mammoscope.dicom.traits import evidence_of
+from mammoscope.trail import refusal
 from mammoscope.vocabulary import Trait
+
+ACCEPTED: tuple[Trait, ...] = (Trait.IMPLANT, Trait.IMPLANT_DISPLACED, Trait.PARTIAL_VIEW)
+"""Read unless a recipe says otherwise: plain exposures of a breast, which screening takes every day."""
 
 MODALITIES = ("MG", "CR", "DX", "RG", "OT", "SC")
 FOR_PROCESSING = {

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from mammoscope.images.header import Header, tagged, told
-from mammoscope.images.wording import wording_of
+from mammoscope.dicom.header import Header, tagged, told
+from mammoscope.dicom.wording import wording_of
 from mammoscope.vocabulary import VIEW_CODES, Laterality, View
 
 SIDE_CODES = {  # PS3.16 CID 244 (modifiers) and the regions left and right breast; SNOMED CT and the older SNOMED RT

@@ -1,11 +1,11 @@
 """What a DICOM header says about a mammogram; each question has its own file."""
 
-from mammoscope.images.header import Header, tagged
-from mammoscope.images.luts import modality_of, voi_of
-from mammoscope.images.policy import refuse_by_policy
-from mammoscope.images.spacing import spacing_of
-from mammoscope.images.traits import traits_of
-from mammoscope.images.views import laterality_of, view_of
+from mammoscope.dicom.header import Header, tagged
+from mammoscope.dicom.luts import modality_of, voi_of
+from mammoscope.dicom.policy import refuse_by_policy
+from mammoscope.dicom.spacing import spacing_of
+from mammoscope.dicom.traits import traits_of
+from mammoscope.dicom.views import laterality_of, view_of
 
 __all__ = [
     "inversion_of",

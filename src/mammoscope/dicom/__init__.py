@@ -1,0 +1,1 @@
+"""What a DICOM header says of a mammogram, and what is refused by it; no pixel is touched."""
