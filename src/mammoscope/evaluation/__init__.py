@@ -2,6 +2,7 @@
 
 from mammoscope.evaluation.baselines import METADATA_COLUMNS
 from mammoscope.evaluation.bca import bca_estimates, bca_interval
+from mammoscope.evaluation.calibration import CALIBRATIONS, FittedCalibrator, calibrated, fit_calibrator
 from mammoscope.evaluation.comparison import Margin, MetricDifference, metric_difference, non_inferiority
 from mammoscope.evaluation.delong import PairedTest, delong_difference, delong_interval, design_effect
 from mammoscope.evaluation.factors import AGE_BANDS, FACTORS, SIZE_BANDS_MM, Factor, groups_of
@@ -17,6 +18,7 @@ from mammoscope.evaluation.proportions import (
     wilson_interval,
 )
 from mammoscope.evaluation.protocol import evaluate, evaluate_run, read_table
+from mammoscope.evaluation.reliability import Bin, Calibration, CalibrationError, measure_calibration
 from mammoscope.evaluation.resampling import patient_draws, percentile_interval
 from mammoscope.evaluation.sample_size import (
     SampleSize,
@@ -57,6 +59,7 @@ from mammoscope.evaluation.without_pixels import MetadataResult, ReaderResult, a
 __all__ = [
     "AGE_BANDS",
     "AGGREGATION",
+    "CALIBRATIONS",
     "FACTORS",
     "METADATA_COLUMNS",
     "METRICS",
@@ -69,6 +72,9 @@ __all__ = [
     "Aggregation",
     "Baseline",
     "BaselineUnit",
+    "Bin",
+    "Calibration",
+    "CalibrationError",
     "Confusion",
     "Curve",
     "Difference",
@@ -76,6 +82,7 @@ __all__ = [
     "Evaluation",
     "Factor",
     "FactorResult",
+    "FittedCalibrator",
     "Gap",
     "Group",
     "Margin",
@@ -100,6 +107,7 @@ __all__ = [
     "auc_interval",
     "bca_estimates",
     "bca_interval",
+    "calibrated",
     "call_proportions",
     "choose_threshold",
     "clopper_pearson_interval",
@@ -109,11 +117,13 @@ __all__ = [
     "estimates",
     "evaluate",
     "evaluate_run",
+    "fit_calibrator",
     "gap_p_value",
     "groups_of",
     "holm",
     "mcnemar",
     "measure",
+    "measure_calibration",
     "metadata_auc",
     "metric_difference",
     "non_inferiority",
