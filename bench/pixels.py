@@ -45,7 +45,7 @@ def same_steps(path: Path, values: np.ndarray, wanted: Preprocess) -> Mammogram:
     """Our own steps on pixels that were decoded whole."""
     picture = replace(picture_of(path, wanted), levels=ArrayLevels(values=values))
     picture, sight, padding = seen(path, picture, wanted=wanted)
-    return _finished(picture, sight, wanted, padding=padding)
+    return _finished(path, picture, sight, wanted=wanted, padding=padding)
 
 
 def classroom(path: Path, size: tuple[int, int]) -> np.ndarray:
