@@ -18,7 +18,7 @@ from mammoscope.images.reading import read_mammogram
 from mammoscope.trail import CODES
 from mammoscope.vocabulary import Laterality, View
 from mammoscope.workers.limits import Limits, Lost
-from mammoscope.workers.many import over_files
+from mammoscope.workers.many import over_files, processors
 from mammoscope.workers.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def read_guarded(
             `CODES`.
     """
     work = partial(_read, preprocess=preprocess, laterality=laterality, view=view)
-    with Worker[Path, Mammogram](work, limits=limits or Limits()) as worker:
+    with Worker[Path, Mammogram](work, limits=limits or Limits(), threads=processors()) as worker:
         answer = worker.run(path)
     if isinstance(answer, Lost):
         raise ImageError(_given_up(path, answer.code), code=answer.code)

@@ -13,8 +13,6 @@ from functools import partial
 from multiprocessing.spawn import prepare
 from typing import IO, Any
 
-import cv2
-
 from mammoscope.workers.limits import Limits, Lost
 from mammoscope.workers.wire import imported, receive, send
 
@@ -45,7 +43,6 @@ def main() -> None:
     questions, answers = _own_streams()
     if sys.platform != "win32":
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    cv2.setNumThreads(1)
     ask = partial(receive, questions, most_bytes=MOST_BYTES, find=imported)
     limits: Limits
     limits, script = ask()

@@ -40,10 +40,12 @@ class Worker(Generic[Job, Result]):
         work: Called in the child: a function at the top of its module, or a `partial` of one. Jobs and results are
             data: plain values, paths, arrays, dataclasses, enums, pydantic models, exceptions.
         limits: For each job.
+        threads: That its codecs and its resampling may use.
     """
 
-    def __init__(self, work: Callable[[Job], Result], *, limits: Limits) -> None:
+    def __init__(self, work: Callable[[Job], Result], *, limits: Limits, threads: int = 1) -> None:
         self._work = work
+        self._threads = threads
         self._limits = limits
         self._child: subprocess.Popen[bytes] | None = None
         self._closed = False
@@ -101,7 +103,7 @@ class Worker(Generic[Job, Result]):
                 [sys.executable, "-P", "-m", "mammoscope.workers.child"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=_environment(),
+                env=_environment(threads=self._threads),
             )
         ready: Any = None
         for question in ((self._limits, _script(self._work)), self._work):
@@ -173,8 +175,9 @@ def _script(work: Callable[..., Any]) -> dict[str, Any]:
     return {key: value for key, value in get_preparation_data("worker").items() if key.startswith("init_main")}
 
 
-def _environment() -> dict[str, str]:
+def _environment(*, threads: int) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name in INHERITED or name.startswith("LC_")}
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    one |= dict.fromkeys(("OPJ_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), str(threads))  # JPEG 2000; resampling
     places = [os.path.abspath(place) for place in sys.path]  # noqa: PTH100 "" is the working folder
     return kept | one | {"PYTHONPATH": os.pathsep.join(places)}
