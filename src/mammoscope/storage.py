@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +65,50 @@ def write_text(path: Path, text: str) -> None:
     """
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def alone_with(path: Path) -> Iterator[int]:
+    """Open a file to read it and to append to it while no other process does; it is made if missing.
+
+    The lock goes with the process: one that is killed leaves none behind.
+
+    Args:
+        path: The file. Its folder is made if missing.
+
+    Returns:
+        A context manager; it gives a file descriptor at the start of the file. Writes go to its end.
+
+    Raises:
+        StorageError: The file system refused, or knows no locks.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+    except OSError as error:
+        raise StorageError(_refusal(path, error)) from error
+    try:
+        _lock(descriptor)
+        yield descriptor
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(_refusal(path, error)) from error
+    finally:
+        os.close(descriptor)  # gives the lock back
+
+
+def _lock(descriptor: int) -> None:
+    """Wait for the lock."""
+    if sys.platform == "win32":
+        import msvcrt  # noqa: PLC0415 only there
+
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
+    else:
+        import fcntl  # noqa: PLC0415 not on Windows
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _refusal(path: Path, error: OSError) -> str:

@@ -19,12 +19,14 @@ from mammoscope.cli.explain import explain
 from mammoscope.cli.export_folders import export_folders
 from mammoscope.cli.index import index
 from mammoscope.cli.inspect import inspect
+from mammoscope.cli.leaderboard import leaderboard
 from mammoscope.cli.merge import merge
 from mammoscope.cli.phantom import phantom
 from mammoscope.cli.predict import predict
 from mammoscope.cli.prepare import prepare
 from mammoscope.cli.report import report
 from mammoscope.cli.run import run
+from mammoscope.cli.seal import seal
 from mammoscope.cli.sources import sources
 from mammoscope.cli.split import split
 from mammoscope.cli.train import train
@@ -43,8 +45,8 @@ app = typer.Typer(
 )
 
 for verb in (
-    *(sources, download, phantom, deid, index, merge, audit, describe, split, export_folders),
-    *(inspect, prepare, train, evaluate, explain, report, compare, predict, run, demo),
+    *(sources, download, phantom, deid, index, merge, audit, describe, split, seal, export_folders),
+    *(inspect, prepare, train, evaluate, explain, report, compare, leaderboard, predict, run, demo),
 ):
     app.command()(verb)
 

@@ -20,3 +20,6 @@ Workers = Annotated[
     int | None, typer.Option("--workers", min=0, help="guarded processes [default: one per processor]; 0: none")
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps or auto")]
+BreakSeal = Annotated[
+    bool, typer.Option("--break-seal", help="go beyond the budget of a sealed test set; its ledger will say so")
+]

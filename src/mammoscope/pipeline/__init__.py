@@ -9,6 +9,7 @@ from mammoscope.pipeline.fitting import fit
 from mammoscope.pipeline.folder import opened
 from mammoscope.pipeline.machine import device_named, environment
 from mammoscope.pipeline.results import explain, measure
+from mammoscope.pipeline.sealing import seal_run, seals_of
 from mammoscope.pipeline.whole import Done, run_recipe
 
 __all__ = [
@@ -24,4 +25,6 @@ __all__ = [
     "measure",
     "opened",
     "run_recipe",
+    "seal_run",
+    "seals_of",
 ]

@@ -1,27 +1,51 @@
 """From predictions to numbers and maps."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from mammoscope.pipeline.folder import opened, read_json, read_table
+from mammoscope.pipeline.sealing import counted_look
 from mammoscope.storage import write_text
 
 
-def measure(run: Path) -> dict[str, Any]:
+def measure(run: Path, *, break_seal: bool = False) -> dict[str, Any]:
     """Compute every number of a run from its predictions; leaves `metrics.json` and completes the bundle.
+
+    Args:
+        run: The run folder.
+        break_seal: Evaluate on a sealed test set whose budget is spent; the ledger says so.
 
     Returns:
         What `metrics.json` holds.
 
     Raises:
         SourceError: The folder has no predictions, or they are not sound.
+        SealError: The test set is sealed and may not be evaluated on.
     """
-    from mammoscope.evaluation import evaluate, subgroups
-
-    settings = read_json(run, "recipe.json", made_by="mammoscope split")["measure"]
+    recipe = read_json(run, "recipe.json", made_by="mammoscope split")
     predictions = read_table(run, "predictions.parquet", made_by="mammoscope train")
     cohort = read_table(run, "cohort.parquet", made_by="mammoscope train")
+    look = counted_look(run, what="evaluate", predictions=predictions, model=recipe["name"], break_seal=break_seal)
+    with look as looking:
+        facts = _facts(predictions, cohort=cohort, settings=recipe["measure"])
+        auc = facts["units"][facts["headline"]]["test"]["auc"]
+        digest = sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        looking.result = {"auc": auc["value"], "low": auc["low"], "high": auc["high"], "metrics": digest}
+    facts |= {"sealed": [seal.to_json() for seal in looking.seals]} if looking.seals else {}
+    if looking.trained_on:
+        facts["warnings"] += [f"{looking.trained_on} patients of a sealed test set are in train or tune of this run"]
+    write_text(run / "metrics.json", json.dumps(facts, indent=2))
+    _complete_bundle(run, facts)
+    return facts
+
+
+def _facts(predictions: pl.DataFrame, *, cohort: pl.DataFrame, settings: dict[str, Any]) -> dict[str, Any]:
+    from mammoscope.evaluation import evaluate, subgroups
+
     result = evaluate(
         predictions,
         cohort=cohort,
@@ -38,10 +62,7 @@ def measure(run: Path) -> dict[str, Any]:
         replicates=settings["replicates"],
         confidence=settings["confidence"],
     )
-    facts = result.to_json() | {"subgroups": groups.to_json()}
-    write_text(run / "metrics.json", json.dumps(facts, indent=2))
-    _complete_bundle(run, facts)
-    return facts
+    return result.to_json() | {"subgroups": groups.to_json()}
 
 
 def explain(run: Path, *, each: int = 4, root: Path | None = None) -> list[dict[str, Any]]:

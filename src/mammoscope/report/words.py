@@ -153,6 +153,7 @@ def summary_lines(metrics: Facts) -> list[str]:
         where = f"at score >= {threshold['value']:.3g} ({rule_words(threshold)}{chosen})"
         lines.append(f"per {unit} {where}: {', '.join(calls)}")
     lines += [f"AUC {lead_words(baseline, unit=unit)}" for baseline in metrics["baselines"]]
+    lines += [seal["sentence"] for seal in metrics.get("sealed", [])]
     return lines + [f"warning: {text}" for text in metrics["warnings"]]
 
 
