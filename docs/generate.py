@@ -1,4 +1,4 @@
-"""Write the pages of docs/reference that follow from the code: the command line, the Python names, recipes.
+"""Write the pages of docs/reference that follow from the code: commands, names, recipes, what metrics.json holds.
 
 Run: python docs/generate.py          writes them
      python docs/generate.py --check  exits 1 if one is out of date
@@ -6,6 +6,7 @@ Run: python docs/generate.py          writes them
 
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 import sys
@@ -16,6 +17,7 @@ import typer
 
 import mammoscope
 from mammoscope.cli import app
+from mammoscope.evaluation import metrics_schema
 from mammoscope.training import Recipe
 
 HERE = Path(__file__).parent / "reference"
@@ -103,7 +105,17 @@ def _type(value: dict, schema: dict) -> str:
     return str(value.get("type", ""))
 
 
-PAGES = {"cli.md": cli_page, "python.md": python_page, "recipe.md": recipe_page}
+def metrics_page() -> str:
+    """What `metrics.json` holds, as JSON Schema."""
+    return json.dumps(metrics_schema(), indent=1)
+
+
+PAGES = {
+    "cli.md": cli_page,
+    "python.md": python_page,
+    "recipe.md": recipe_page,
+    "metrics.schema.json": metrics_page,
+}
 
 
 def main() -> int:

@@ -3,13 +3,19 @@
 from mammoscope.evaluation.baselines import METADATA_COLUMNS
 from mammoscope.evaluation.bca import bca_estimates, bca_interval
 from mammoscope.evaluation.calibration import CALIBRATIONS, FittedCalibrator, calibrated, fit_calibrator
+from mammoscope.evaluation.calibration_values import Bin, Calibration, CalibrationError, CalibrationResult
+from mammoscope.evaluation.clinical_values import DecisionCurve, PerThousand
 from mammoscope.evaluation.comparison import Margin, MetricDifference, metric_difference, non_inferiority
 from mammoscope.evaluation.delong import PairedTest, delong_difference, delong_interval, design_effect
 from mammoscope.evaluation.factors import AGE_BANDS, FACTORS, SIZE_BANDS_MM, Factor, groups_of
 from mammoscope.evaluation.gaps import gap_p_value, holm
 from mammoscope.evaluation.intervals import auc_interval
+from mammoscope.evaluation.leaderboard import Contender, Leaderboard, Standing, leaderboard, read_contender
 from mammoscope.evaluation.mcnemar import McNemar, mcnemar
 from mammoscope.evaluation.measures import Measured, auc_difference, estimates, measure
+from mammoscope.evaluation.net_benefit import decision_curve
+from mammoscope.evaluation.own_table import Columns, OwnTable, read_own_table
+from mammoscope.evaluation.prevalence import Recalibration, adjust_prevalence, recalibrate, recalibrate_unlabelled
 from mammoscope.evaluation.proportions import (
     Proportion,
     call_proportions,
@@ -18,7 +24,7 @@ from mammoscope.evaluation.proportions import (
     wilson_interval,
 )
 from mammoscope.evaluation.protocol import evaluate, evaluate_run, read_table
-from mammoscope.evaluation.reliability import Bin, Calibration, CalibrationError, measure_calibration
+from mammoscope.evaluation.reliability import measure_calibration
 from mammoscope.evaluation.resampling import patient_draws, percentile_interval
 from mammoscope.evaluation.sample_size import (
     SampleSize,
@@ -28,8 +34,22 @@ from mammoscope.evaluation.sample_size import (
     small_sample,
 )
 from mammoscope.evaluation.samples import Sample, sample_of, unit_rows
+from mammoscope.evaluation.schema import metrics_schema
+from mammoscope.evaluation.screening import per_thousand
+from mammoscope.evaluation.seal import (
+    Look,
+    Seal,
+    SealError,
+    close_look,
+    open_look,
+    predictions_digest,
+    read_seal,
+    seal_patients,
+    sealed_among,
+)
 from mammoscope.evaluation.subgroup_values import FactorResult, Gap, Group, Subgroups
 from mammoscope.evaluation.subgroups import subgroups
+from mammoscope.evaluation.tables import metric_table, write_evaluation
 from mammoscope.evaluation.thresholds import choose_threshold
 from mammoscope.evaluation.values import (
     AGGREGATION,
@@ -75,8 +95,12 @@ __all__ = [
     "Bin",
     "Calibration",
     "CalibrationError",
+    "CalibrationResult",
+    "Columns",
     "Confusion",
+    "Contender",
     "Curve",
+    "DecisionCurve",
     "Difference",
     "Estimate",
     "Evaluation",
@@ -85,23 +109,32 @@ __all__ = [
     "FittedCalibrator",
     "Gap",
     "Group",
+    "Leaderboard",
+    "Look",
     "Margin",
     "McNemar",
     "Measured",
     "MetadataResult",
     "MetricDifference",
+    "OwnTable",
     "PairedTest",
+    "PerThousand",
     "Proportion",
     "ReaderResult",
+    "Recalibration",
     "Rule",
     "Sample",
     "SampleSize",
+    "Seal",
+    "SealError",
+    "Standing",
     "Subgroups",
     "Targets",
     "Threshold",
     "Unit",
     "UnitResult",
     "Verdict",
+    "adjust_prevalence",
     "assessment_auc",
     "auc_difference",
     "auc_interval",
@@ -111,6 +144,8 @@ __all__ = [
     "call_proportions",
     "choose_threshold",
     "clopper_pearson_interval",
+    "close_look",
+    "decision_curve",
     "delong_difference",
     "delong_interval",
     "design_effect",
@@ -121,22 +156,36 @@ __all__ = [
     "gap_p_value",
     "groups_of",
     "holm",
+    "leaderboard",
     "mcnemar",
     "measure",
     "measure_calibration",
     "metadata_auc",
     "metric_difference",
+    "metric_table",
+    "metrics_schema",
     "non_inferiority",
+    "open_look",
     "patient_draws",
     "patients_for_auc",
     "patients_for_proportion",
     "patients_for_width",
+    "per_thousand",
     "percentile_interval",
+    "predictions_digest",
     "proportion",
+    "read_contender",
+    "read_own_table",
+    "read_seal",
     "read_table",
+    "recalibrate",
+    "recalibrate_unlabelled",
     "sample_of",
+    "seal_patients",
+    "sealed_among",
     "small_sample",
     "subgroups",
     "unit_rows",
     "wilson_interval",
+    "write_evaluation",
 ]

@@ -1,0 +1,70 @@
+"""What `metrics.json` holds, as JSON Schema: derived from the values themselves, so that the two cannot part."""
+
+import re
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from mammoscope.evaluation.subgroup_values import Subgroups
+from mammoscope.evaluation.values import SCHEMA_VERSION, Evaluation
+
+IDENTIFIER = "https://json-schema.org/draft/2020-12/schema"
+
+
+def metrics_schema() -> dict[str, Any]:
+    """JSON Schema of `metrics.json`, as written by `evaluate`, `run` and `write_evaluation`.
+
+    A run adds `subgroups`, and `sealed` where its test set is sealed. No other key is allowed anywhere, so a reader
+    of the schema knows every key there is.
+
+    Returns:
+        A schema of draft 2020-12; `docs/reference/metrics.schema.json` is its copy.
+
+    Source:
+        JSON Schema, draft 2020-12.
+
+    Example:
+        >>> sorted(metrics_schema()["$defs"])[:3]
+        ['Aggregation', 'Baseline', 'BaselineUnit']
+    """
+    schema = TypeAdapter(Evaluation).json_schema(mode="serialization", ref_template="#/$defs/{model}")
+    groups = TypeAdapter(Subgroups).json_schema(mode="serialization", ref_template="#/$defs/{model}")
+    definitions = {**schema.pop("$defs"), **groups.pop("$defs", {}), "Subgroups": groups}
+    properties = {
+        "schema": {"const": SCHEMA_VERSION, "description": "version of this schema"},
+        **schema["properties"],
+        "subgroups": {"$ref": "#/$defs/Subgroups"},
+        "sealed": {"type": "array", "items": {"type": "object"}, "description": "ledgers of sealed test sets"},
+    }
+    whole = {
+        **_closed({**schema, "properties": properties}),
+        "title": "metrics.json of mammoscope",
+        "required": ["schema", *schema["properties"]],
+    }
+    closed = {name: _closed(definition) for name, definition in definitions.items()}
+    return {"$schema": IDENTIFIER, **whole, "$defs": dict(sorted(closed.items()))}
+
+
+def _closed(definition: dict[str, Any]) -> dict[str, Any]:
+    """Every key of an object is written, and no other; what each means comes from its docstring."""
+    if "properties" not in definition:
+        return definition
+    about, told = _told(definition.get("description", ""))
+    properties = {
+        name: {**found, "description": told[name]} if name in told else found
+        for name, found in definition["properties"].items()
+    }
+    return {
+        **definition,
+        "description": about,
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _told(docstring: str) -> tuple[str, dict[str, str]]:
+    """First line of a docstring, and what its Attributes say."""
+    attributes = docstring.partition("Attributes:\n")[2].partition("\n\n")[0]
+    joined = re.sub(r"\n {8,}", " ", attributes)
+    return docstring.partition("\n")[0], dict(re.findall(r"^ {4}(\w+): (.+)$", joined, flags=re.MULTILINE))
