@@ -1,0 +1,81 @@
+"""`mammoscope leaderboard`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mammoscope.cli.options import AsJson
+
+UnitName = Literal["image", "breast", "exam", "patient"]
+
+if TYPE_CHECKING:
+    from mammoscope.evaluation import Estimate, Leaderboard, Standing
+
+
+def leaderboard(
+    runs: Annotated[
+        list[Path], typer.Argument(help="run folders, or CSV or Parquet tables of predictions", metavar="RUN...")
+    ],
+    *,
+    unit: Annotated[
+        UnitName | None,
+        typer.Option(
+            "--unit",
+            help="image, breast, exam or patient [default: what the runs quote first]",
+        ),
+    ] = None,
+    alpha: Annotated[float, typer.Option("--alpha", help="level of all tests together")] = 0.05,
+    replicates: Annotated[int, typer.Option("--replicates", min=1, help="bootstrap replicates")] = 2000,
+    as_json: AsJson = False,
+) -> None:
+    """Rank runs by AUC on the same test patients; say which are not distinguishable from the best."""
+    from mammoscope.evaluation import leaderboard as rank
+    from mammoscope.evaluation import read_contender
+
+    board = rank([read_contender(path) for path in runs], unit=unit, alpha=alpha, replicates=replicates)
+    typer.echo(json.dumps(board.to_json(), indent=1) if as_json else "\n".join(_lines(board)))
+
+
+def _lines(board: "Leaderboard") -> list[str]:
+    head = ("", "AUC", f"{board.confidence:.0%} interval", "behind the best", "p (Holm)", "")
+    cells = [head, *(_cells(line) for line in board.standings)]
+    names = ["run", *(line.name for line in board.standings)]
+    widths = [max(len(row[at]) for row in cells) for at in range(len(head))]
+    longest = max(len(name) for name in names)
+    table = [
+        "  ".join(
+            [row[0].rjust(widths[0]), name.ljust(longest), *(row[at].ljust(widths[at]) for at in range(1, len(head)))]
+        ).rstrip()
+        for name, row in zip(names, cells, strict=True)
+    ]
+    tied = board.not_distinguishable
+    said = (
+        f"{tied[0]} is shown to be better than every other."
+        if len(tied) == 1
+        else f"Not distinguishable: {', '.join(tied)}."
+    )
+    rows = f"{board.n} rows, {board.positives} positive, {board.patients} patients"
+    size = f"Per {board.unit}: {rows} ({board.aggregation})."
+    return [*table, "", said, size, *(f"- {note}" for note in board.notes)]
+
+
+def _cells(line: "Standing") -> tuple[str, ...]:
+    if line.behind is None:
+        return (f"{line.place}.", _number(line.auc.value), _ends(line.auc), "", "", "")
+    verdict = {True: "worse", False: "not distinguishable", None: "not compared"}[line.distinguishable]
+    behind = f"{_number(line.behind.value)} ({_ends(line.behind)})"
+    return (f"{line.place}.", _number(line.auc.value), _ends(line.auc), behind, _p(line.p_adjusted), verdict)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _ends(found: "Estimate") -> str:
+    return "-" if found.low is None else f"{_number(found.low)} to {_number(found.high)}"
+
+
+def _p(value: float | None) -> str:
+    return "-" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
