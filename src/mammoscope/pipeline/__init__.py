@@ -9,6 +9,7 @@ from mammoscope.pipeline.fitting import fit
 from mammoscope.pipeline.folder import opened
 from mammoscope.pipeline.machine import device_named, environment
 from mammoscope.pipeline.results import explain, measure
+from mammoscope.pipeline.robustness import robustness
 from mammoscope.pipeline.sealing import seal_run, seals_of
 from mammoscope.pipeline.whole import Done, run_recipe
 
@@ -24,6 +25,7 @@ __all__ = [
     "make_ready",
     "measure",
     "opened",
+    "robustness",
     "run_recipe",
     "seal_run",
     "seals_of",

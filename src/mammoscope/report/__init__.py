@@ -4,10 +4,12 @@ from mammoscope.report.comparison import write_comparison
 from mammoscope.report.deidentification import write_deidentification
 from mammoscope.report.description import write_description
 from mammoscope.report.page import write_report
+from mammoscope.report.robustness import robustness_lines
 from mammoscope.report.subgroups import subgroup_lines
 from mammoscope.report.words import summary_lines
 
 __all__ = [
+    "robustness_lines",
     "subgroup_lines",
     "summary_lines",
     "write_comparison",
