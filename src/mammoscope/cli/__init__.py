@@ -25,7 +25,6 @@ from mammoscope.cli.phantom import phantom
 from mammoscope.cli.predict import predict
 from mammoscope.cli.prepare import prepare
 from mammoscope.cli.report import report
-from mammoscope.cli.robustness import robustness
 from mammoscope.cli.run import run
 from mammoscope.cli.seal import seal
 from mammoscope.cli.sources import sources
@@ -47,7 +46,7 @@ app = typer.Typer(
 
 for verb in (
     *(sources, download, phantom, deid, index, merge, audit, describe, split, seal, export_folders),
-    *(inspect, prepare, train, evaluate, robustness, explain, report, compare, leaderboard, predict, run, demo),
+    *(inspect, prepare, train, evaluate, explain, report, compare, leaderboard, predict, run, demo),
 ):
     app.command()(verb)
 
