@@ -1,7 +1,7 @@
 """Fitting calibrators on the tune part, so that a score of 0.02 comes to mean two in a hundred."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -10,10 +10,9 @@ from sklearn.isotonic import IsotonicRegression
 from mammoscope.calibrators import Beta, Calibrator, CalibratorKind, Isotonic, Platt, Temperature, checked, log_odds
 from mammoscope.calibrators import clipped as inside
 from mammoscope.errors import RecipeError, nearest
+from mammoscope.evaluation.calibration_values import Method
 from mammoscope.evaluation.logistic import fit_logistic
 from mammoscope.evaluation.samples import Sample
-
-Method = Literal["none", "temperature", "platt", "isotonic", "beta"]
 
 CALIBRATIONS: tuple[Method, ...] = ("none", "temperature", "platt", "isotonic", "beta")
 """How scores can be turned into probabilities."""

@@ -1,7 +1,7 @@
 """Whether a probability of 0.02 comes true two times in a hundred: calibration measured, with intervals."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -9,99 +9,16 @@ from scipy import sparse
 
 from mammoscope.calibrators import checked, log_odds
 from mammoscope.errors import RecipeError
+from mammoscope.evaluation.calibration_values import Bin, BinKind, Calibration, CalibrationError
 from mammoscope.evaluation.decisions import share
+from mammoscope.evaluation.estimate import Estimate
 from mammoscope.evaluation.logistic import fit_logistic
 from mammoscope.evaluation.resampled import resampled
 from mammoscope.evaluation.samples import Sample
-from mammoscope.evaluation.values import Estimate
-
-BinKind = Literal["equal width", "equal mass"]
 
 SIMULATIONS = 200  # of labels under perfect calibration
 _LINE = ("slope", "intercept", "in_the_large")
 STEPS = 32  # in one log odds, to which replicates of slope and intercept put rows together
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bin:
-    """One point of a reliability curve.
-
-    Attributes:
-        low: Scores of the bin are above it (at it, in the first bin).
-        high: And not above this.
-        n: Rows.
-        mean_score: Of its rows.
-        share_positive: With its interval over patients.
-    """
-
-    low: float
-    high: float
-    n: int
-    mean_score: float
-    share_positive: Estimate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrationError:
-    """Expected calibration error over stated bins.
-
-    Attributes:
-        bins: How they were made.
-        asked: How many were asked for.
-        filled: How many hold a row.
-        error: Mean of |share positive - mean score| over bins, weighted by rows. Without an interval: the number is
-            biased upwards, its replicates are more so, and an interval of them would not hold it.
-        expected: What it would be, on average, if the scores of these rows were perfect.
-        expected_high: What it would exceed once in twenty times if they were perfect.
-    """
-
-    bins: BinKind
-    asked: int
-    filled: int
-    error: Estimate
-    expected: float | None
-    expected_high: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """Everything about scores as probabilities, on the rows of one sample.
-
-    Attributes:
-        n: Rows.
-        prevalence: Share of positive rows; the numbers hold at this share.
-        slope: Of the log odds: 1 is right, below 1 the scores are too far apart.
-        intercept: Beside that slope.
-        in_the_large: Intercept with the slope held at 1: 0 is right, below 0 the scores are too high on average.
-        observed_to_expected: Positive rows divided by the sum of the scores: 1 is right.
-        brier: Mean squared error.
-        brier_skill: 1 - Brier / that of always saying the prevalence: above 0 is better than saying it.
-        reliability: Part of the Brier score due to wrong probabilities; 0 is right.
-        resolution: What telling rows apart takes off it.
-        uncertainty: What the prevalence alone gives it.
-        within: What is left of it inside the bins: brier = reliability - resolution + uncertainty + within.
-        log_loss: Mean of -log of the probability given to what was true; not defined if that was 0.
-        equal_width: Expected calibration error over bins of equal width.
-        equal_mass: Over bins of equally many rows (adaptive calibration error).
-        curve: Reliability curve over the bins of equally many rows; the four parts of the Brier score use them, too.
-    """
-
-    n: int
-    prevalence: float | None
-    slope: Estimate
-    intercept: Estimate
-    in_the_large: Estimate
-    observed_to_expected: Estimate
-    brier: Estimate
-    brier_skill: Estimate
-    reliability: Estimate
-    resolution: Estimate
-    uncertainty: Estimate
-    within: Estimate
-    log_loss: Estimate
-    equal_width: CalibrationError
-    equal_mass: CalibrationError
-    curve: tuple[Bin, ...]
 
 
 def measure_calibration(
@@ -293,6 +210,7 @@ def _error(
         positives=sample.positives,
         patients=sample.patient_count,
         replicates=0,
+        method="none",
         reason="biased upwards: compare it with what perfect scores would show on these rows" if rows else "no rows",
     )
     return CalibrationError(

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
+from mammoscope.evaluation.estimate import Estimate
 from mammoscope.evaluation.resampling import patient_draws, percentile_interval
 from mammoscope.evaluation.samples import Sample
-from mammoscope.evaluation.values import Estimate
 
 Weights = Float[np.ndarray, "patients columns"]
 Statistic = Callable[[Weights], dict[str, Float[np.ndarray, " columns"]]]

@@ -5,8 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from mammoscope.errors import RecipeError
+from mammoscope.evaluation.calibration_values import CalibrationResult
+from mammoscope.evaluation.clinical_values import DecisionCurve, PerThousand
+from mammoscope.evaluation.estimate import Estimate as Estimate  # noqa: PLC0414 - also found here
 
-Rule = Literal["youden", "sensitivity", "specificity", "fixed"]
+Rule = Literal["youden", "sensitivity", "specificity", "recall_rate", "cost", "fixed"]
 Unit = Literal["image", "breast", "exam", "patient"]
 Verdict = Literal["above", "below", "not distinguishable"]
 
@@ -138,55 +141,33 @@ AGGREGATION = Aggregation()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """One number with its interval and what it rests on.
-
-    Attributes:
-        value: The value on the rows as they are; None where it is not defined.
-        low: Lower end of the interval; None where there is none.
-        high: Upper end.
-        n: Rows (images, breasts ...).
-        positives: Rows with a positive label.
-        patients: Patients; they are what is resampled.
-        replicates: Bootstrap replicates asked for.
-        undefined: Replicates in which the number was not defined (a single class, nobody recalled ...) and which
-            the interval therefore leaves out.
-        method: How the interval was made.
-        reason: Why `value` or the interval is None.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    positives: int
-    patients: int
-    replicates: int
-    undefined: int = 0
-    method: str = "percentile bootstrap over patients"
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
     """The score from which on a row is called positive, and how it was chosen.
 
     Attributes:
         value: Positive means `score >= value`; None where no threshold could be chosen.
         rule: The rule; `fixed` where it was stated beforehand.
-        at_least: The bound of the rule; None for `youden` and `fixed`.
+        at_least: The bound of `sensitivity` and `specificity`.
+        at_most: The bound of `recall_rate`.
+        miss_cost: How many false recalls are as bad as one miss, for `cost`.
+        prevalence: Where it shall be used, as stated.
         chosen_on: The part it was chosen on: never the test part. A baseline's may be fixed beforehand.
         sensitivity: Reached on that part (optimistic: chosen there).
         specificity: Reached on that part.
+        recall_rate: Reached on that part, at the stated prevalence if there is one.
         reason: Why there is no value.
     """
 
     value: float | None
     rule: Rule
     at_least: float | None = None
+    at_most: float | None = None
+    miss_cost: float | None = None
+    prevalence: float | None = None
     chosen_on: str = "tune"
     sensitivity: float | None = None
     specificity: float | None = None
+    recall_rate: float | None = None
     reason: str | None = None
 
 
@@ -232,6 +213,10 @@ class UnitResult:
         confusion: Counts on the test part; None without a threshold.
         roc: None where not defined.
         precision_recall: None where not defined.
+        calibration: Of the scores on the test part, and of the probabilities made of them; None in a table written
+            before it was measured.
+        decision_curve: Of the probabilities; None without a stated prevalence, or where not defined.
+        per_thousand: Women recalled, found and missed at the threshold; None without a stated prevalence.
     """
 
     unit: Unit
@@ -242,6 +227,9 @@ class UnitResult:
     confusion: Confusion | None
     roc: Curve | None
     precision_recall: Curve | None
+    calibration: CalibrationResult | None = None
+    decision_curve: DecisionCurve | None = None
+    per_thousand: PerThousand | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,7 +282,9 @@ class Evaluation:
     Attributes:
         headline: The unit whose AUC is quoted first.
         rule: How thresholds were chosen.
-        at_least: The bound of the rule.
+        at_least: The bound of `sensitivity` and `specificity`.
+        at_most: The bound of `recall_rate`.
+        miss_cost: How many false recalls are as bad as one miss, for `cost`.
         replicates: Bootstrap replicates.
         confidence: Level of the intervals.
         seed: Of the replicates.
@@ -309,6 +299,8 @@ class Evaluation:
     headline: Unit
     rule: Rule
     at_least: float | None
+    at_most: float | None = None
+    miss_cost: float | None = None
     replicates: int
     confidence: float
     seed: int
