@@ -9,7 +9,7 @@ from mammoscope.evaluation.comparison import Margin, MetricDifference, metric_di
 from mammoscope.evaluation.delong import PairedTest, delong_difference, delong_interval, design_effect
 from mammoscope.evaluation.factors import AGE_BANDS, FACTORS, SIZE_BANDS_MM, Factor, groups_of
 from mammoscope.evaluation.gaps import gap_p_value, holm
-from mammoscope.evaluation.intervals import auc_interval
+from mammoscope.evaluation.intervals import IntervalMethod, auc_interval
 from mammoscope.evaluation.leaderboard import Contender, Leaderboard, Standing, leaderboard, read_contender
 from mammoscope.evaluation.mcnemar import McNemar, mcnemar
 from mammoscope.evaluation.measures import Measured, auc_difference, estimates, measure
@@ -109,6 +109,7 @@ __all__ = [
     "FittedCalibrator",
     "Gap",
     "Group",
+    "IntervalMethod",
     "Leaderboard",
     "Look",
     "Margin",
