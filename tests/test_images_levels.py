@@ -62,6 +62,14 @@ def test_a_glance_reads_few_rows_and_sees_the_same() -> None:
     assert np.abs(small - whole).mean() < 900 / 37 / 2  # half a pixel of the steepest slope
 
 
+@given(rows=st.integers(16, 3000), needed=st.floats(8.0, 260.0))
+def test_a_glance_has_the_rows_that_its_factor_says(rows: int, needed: float) -> None:
+    """A band of 16 rows once gave none at all, and one row too few moved what was found by up to a block."""
+    small, factor = ArrayLevels(values=np.zeros((rows, 20), dtype=np.uint16)).glance(needed=needed, final=4.0)
+
+    assert small.shape == (-(-rows // factor), -(-20 // factor))
+
+
 def test_what_lies_in_the_file_is_made_stored_values_part_by_part() -> None:
     asked: list[tuple[int, ...]] = []
 

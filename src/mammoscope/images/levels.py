@@ -25,6 +25,7 @@ Reduced = UInt8[np.ndarray, "_ _"] | UInt16[np.ndarray, "_ _"] | Int16[np.ndarra
 
 BLOCKS_PER_PIXEL = 3  # blocks are averaged once more: the fewer to a final pixel, the more those on its rim show
 LEAST_BLOCKS = 2  # ... which is worth it where full resolution is the other choice; bench/differences.py measures both
+SMALL = 4_000_000  # pixels; averaging all of them at once takes a few milliseconds
 GLANCE_ROWS = 4  # of each block; a glance at a large picture does not touch every row
 
 
@@ -52,7 +53,7 @@ class Levels(ABC):
 
         Args:
             needed: Pixels of the file for one pixel of what is looked at.
-            final: Pixels of the file for one final pixel if the whole picture is kept.
+            final: Pixels of the file for one final pixel, as far as can be told before the crop is known.
         """
         del final
         factor = self.factor_for(needed)
@@ -78,13 +79,16 @@ class ArrayLevels(Levels):
         return self.values.shape[0], self.values.shape[1]
 
     def factor_for(self, needed: float) -> int:
-        """Any whole number, small enough for the second averaging to be fair."""
+        """Any whole number, small enough for the second averaging to be fair; 1 where nothing is gained."""
+        if self.values.size <= SMALL:
+            return 1
         return max(1, floor(needed / BLOCKS_PER_PIXEL), min(2, floor(needed / LEAST_BLOCKS)))
 
     def read(self, factor: int, crop: Crop | None = None) -> Reduced:
         """Average blocks of the crop only."""
         x0, y0, x1, y1 = (edge * factor for edge in crop) if crop else (0, 0, *self.shape[::-1])
-        return block_mean(self._part(self.values[y0:y1, x0:x1]), rows=factor, cols=factor)
+        rows = self._part(self.values[y0:y1])  # whole rows lie together: they are looked through much faster
+        return block_mean(rows[:, x0:x1], rows=factor, cols=factor)
 
     def glance(self, *, needed: float, final: float) -> tuple[Reduced, int]:
         """Blocks of which only some rows are read."""
@@ -93,7 +97,8 @@ class ArrayLevels(Levels):
         if step < 2:
             factor = max(1, floor(needed))
             return self.read(factor), factor
-        some = self._part(self.values[step // 2 :: step])
+        middle = min(step // 2, (self.shape[0] - 1) % step)  # or a little above: each `step` rows give one
+        some = self._part(self.values[middle::step])
         return block_mean(some, rows=GLANCE_ROWS, cols=GLANCE_ROWS * step), GLANCE_ROWS * step
 
     def _part(self, values: Integer[np.ndarray, "_ _"]) -> Reduced:
