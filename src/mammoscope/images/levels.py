@@ -97,9 +97,12 @@ class ArrayLevels(Levels):
         if step < 2:
             factor = max(1, floor(needed))
             return self.read(factor), factor
-        middle = min(step // 2, (self.shape[0] - 1) % step)  # or a little above: each `step` rows give one
-        some = self._part(self.values[middle::step])
-        return block_mean(some, rows=GLANCE_ROWS, cols=GLANCE_ROWS * step), GLANCE_ROWS * step
+        factor = GLANCE_ROWS * step
+        seen = block_mean(self._part(self.values[step // 2 :: step]), rows=GLANCE_ROWS, cols=factor)
+        if len(seen) * factor < self.shape[0]:  # of the last block, only its upper rows are there, and none was met
+            last = block_mean(self._part(self.values[-1:]), rows=1, cols=factor)
+            seen = np.vstack([seen, last])
+        return seen, factor
 
     def _part(self, values: Integer[np.ndarray, "_ _"]) -> Reduced:
         return values if self.stored is None else self.stored(values)
