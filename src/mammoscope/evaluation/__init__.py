@@ -4,6 +4,8 @@ from mammoscope.evaluation.baselines import METADATA_COLUMNS
 from mammoscope.evaluation.bca import bca_estimates, bca_interval
 from mammoscope.evaluation.calibration import CALIBRATIONS, FittedCalibrator, calibrated, fit_calibrator
 from mammoscope.evaluation.calibration_values import Bin, Calibration, CalibrationError, CalibrationResult
+from mammoscope.evaluation.class_samples import ClassSample, class_sample
+from mammoscope.evaluation.class_values import ClassEvaluation, Collapse
 from mammoscope.evaluation.clinical_values import DecisionCurve, PerThousand
 from mammoscope.evaluation.comparison import Margin, MetricDifference, metric_difference, non_inferiority
 from mammoscope.evaluation.delong import PairedTest, delong_difference, delong_interval, design_effect
@@ -13,6 +15,7 @@ from mammoscope.evaluation.intervals import IntervalMethod, auc_interval
 from mammoscope.evaluation.leaderboard import Contender, Leaderboard, Standing, leaderboard, read_contender
 from mammoscope.evaluation.mcnemar import McNemar, mcnemar
 from mammoscope.evaluation.measures import Measured, auc_difference, estimates, measure
+from mammoscope.evaluation.multiclass import evaluate_classes
 from mammoscope.evaluation.net_benefit import decision_curve
 from mammoscope.evaluation.own_table import Columns, OwnTable, read_own_table
 from mammoscope.evaluation.prevalence import Recalibration, adjust_prevalence, recalibrate, recalibrate_unlabelled
@@ -96,6 +99,9 @@ __all__ = [
     "Calibration",
     "CalibrationError",
     "CalibrationResult",
+    "ClassEvaluation",
+    "ClassSample",
+    "Collapse",
     "Columns",
     "Confusion",
     "Contender",
@@ -144,6 +150,7 @@ __all__ = [
     "calibrated",
     "call_proportions",
     "choose_threshold",
+    "class_sample",
     "clopper_pearson_interval",
     "close_look",
     "decision_curve",
@@ -152,6 +159,7 @@ __all__ = [
     "design_effect",
     "estimates",
     "evaluate",
+    "evaluate_classes",
     "evaluate_run",
     "fit_calibrator",
     "gap_p_value",
