@@ -14,7 +14,7 @@ from mammoscope.errors import BundleError, RecipeError, SourceError
 from mammoscope.images import Preprocess, read_mammogram
 from mammoscope.models import Bundle, Manifest, SimpleCnn, TimmModel, build, model_card, predict_files, score, to_input
 from mammoscope.vocabulary import Laterality, View
-from planted import picture
+from planted import half_disc, mammogram_file, picture
 
 SMALL = Preprocess(rows=48, cols=32)
 MODELS = [
@@ -189,3 +189,13 @@ def test_dicom_without_a_suffix_is_found_in_a_folder(tmp_path: Path) -> None:
 
     assert [row["file"] for row in rows] == ["1.2.840.4711"]
     assert rows[0]["code"] is not None
+
+
+def test_files_of_vindr_are_found_in_a_folder_and_what_sets_them_apart_is_told(tmp_path: Path) -> None:
+    """Files that end in .dicom were once left out of folders, without a word."""
+    (tmp_path / "in").mkdir()
+    mammogram_file(tmp_path / "in" / "one.dicom", half_disc(400, 300, 150), BreastImplantPresent="YES")
+
+    rows = predict_files(bundle(), [tmp_path / "in"], workers=0)
+
+    assert [(row["file"], row["code"], row["traits"]) for row in rows] == [("one.dicom", None, ["implant"])]

@@ -32,5 +32,6 @@ def predict(
                 typer.echo(f"{row['code']:10} {row['file']}  {row['message']}", err=True)
             else:
                 view = f"{row['laterality'] or '?'}{row['view'] or '?'}"
-                typer.echo(f"{row['score']:.4f}  {row['call'] or '':8}  {view:5} {row['file']}")
+                traits = "".join(f"  [{trait}]" for trait in row["traits"])
+                typer.echo(f"{row['score']:.4f}  {row['call'] or '':8}  {view:5} {row['file']}{traits}")
     raise typer.Exit(1 if any(row["code"] for row in rows) else 0)
