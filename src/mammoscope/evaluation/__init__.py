@@ -11,8 +11,10 @@ from mammoscope.evaluation.comparison import Margin, MetricDifference, metric_di
 from mammoscope.evaluation.delong import PairedTest, delong_difference, delong_interval, design_effect
 from mammoscope.evaluation.factors import AGE_BANDS, FACTORS, SIZE_BANDS_MM, Factor, groups_of
 from mammoscope.evaluation.gaps import gap_p_value, holm
+from mammoscope.evaluation.hits import CENTRE_IN_BOX, Hit
 from mammoscope.evaluation.intervals import IntervalMethod, auc_interval
 from mammoscope.evaluation.leaderboard import Contender, Leaderboard, Standing, leaderboard, read_contender
+from mammoscope.evaluation.localisation import Localisation, evaluate_marks
 from mammoscope.evaluation.mcnemar import McNemar, mcnemar
 from mammoscope.evaluation.measures import Measured, auc_difference, estimates, measure
 from mammoscope.evaluation.multiclass import evaluate_classes
@@ -83,6 +85,7 @@ __all__ = [
     "AGE_BANDS",
     "AGGREGATION",
     "CALIBRATIONS",
+    "CENTRE_IN_BOX",
     "FACTORS",
     "METADATA_COLUMNS",
     "METRICS",
@@ -115,8 +118,10 @@ __all__ = [
     "FittedCalibrator",
     "Gap",
     "Group",
+    "Hit",
     "IntervalMethod",
     "Leaderboard",
+    "Localisation",
     "Look",
     "Margin",
     "McNemar",
@@ -160,6 +165,7 @@ __all__ = [
     "estimates",
     "evaluate",
     "evaluate_classes",
+    "evaluate_marks",
     "evaluate_run",
     "fit_calibrator",
     "gap_p_value",
