@@ -109,7 +109,7 @@ def test_scaled_jpegs_are_nearly_full_resolution(grey: np.ndarray, wanted: Prepr
     path = tmp_path / "film.jpg"
     path.write_bytes(buffer.getvalue())
 
-    assert within(difference(path, wanted=wanted), mean=0.5, p99=2.0)
+    assert within(difference(path, wanted=wanted), mean=1.0, p99=4.0)  # as few as one scaled pixel for a final one
 
 
 @pytest.mark.parametrize("machine", [FLAT, INVERSE], ids=["flat", "inverse"])

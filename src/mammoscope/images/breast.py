@@ -8,7 +8,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, Real, UInt8
+from jaxtyping import Bool, Float32, Int, Real, UInt8
 
 Side = Literal["left", "right"]
 
@@ -76,9 +76,9 @@ def breast_mask(shown: Float32[np.ndarray, "rows cols"]) -> Bool[np.ndarray, "ro
     inner = _without_frame(shown)
     level = (cv2.GaussianBlur(inner, (0, 0), 1.0) * 255).astype(np.uint8)
     split = _otsu(level)
-    air = level[level <= split]
-    background = int(np.bincount(air, minlength=256).argmax())
-    haze = 4.0 * float(np.median(np.abs(air.astype(np.int64) - background)))
+    air = np.bincount(level.ravel(), minlength=256)[: int(split) + 1]
+    background = int(air.argmax())
+    haze = 4.0 * _median_distance(air, to=background)
     faint = min(max(14.0, haze), 0.2 * (split - background))  # of 255; an implant must not hide the fat around it
     above = (level > background + max(3.0, faint)).astype(np.uint8)
     opened = cv2.morphologyEx(above, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
@@ -149,6 +149,14 @@ def _without_frame(shown: Float32[np.ndarray, "rows cols"]) -> Float32[np.ndarra
         if 0 < border <= depth and bright[min(border + BLUR_PX, len(bright) - 1)] < bright[:border].max() - SUDDEN:
             turned[:border] = 0.0
     return inner
+
+
+def _median_distance(counts: Int[np.ndarray, " greys"], *, to: int) -> float:
+    """Median of |grey - to| over pixels of which a histogram is given."""
+    away = np.bincount(np.abs(np.arange(len(counts)) - to), weights=counts)
+    upto = np.cumsum(away)
+    middle = np.searchsorted(upto, ((upto[-1] - 1) // 2, upto[-1] // 2), side="right")
+    return float(middle.mean())
 
 
 def _otsu(level: UInt8[np.ndarray, "rows cols"]) -> float:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from mammoscope.images.codestream import wavelet_levels
 from mammoscope.images.geometry import Crop, Grid
-from mammoscope.images.levels import ArrayLevels, Levels, Reduced, Stored
+from mammoscope.images.levels import SMALL, ArrayLevels, Levels, Reduced, Stored
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,9 @@ class DctLevels(Levels):
     grid: Grid = "blocks"
 
     def factor_for(self, needed: float) -> int:
-        """1, 2, 4 or 8."""
+        """1, 2, 4 or 8; 1 where nothing is gained."""
+        if self.shape[0] * self.shape[1] <= SMALL:
+            return 1
         return next(factor for factor in DCT_FACTORS if factor <= max(1.0, needed))
 
     def read(self, factor: int, crop: Crop | None = None) -> Reduced:
@@ -115,6 +117,6 @@ class DctLevels(Levels):
         return level[y0:y1, x0:x1]
 
     def glance(self, *, needed: float, final: float) -> tuple[Reduced, int]:
-        """One step finer than the whole picture needs: fine enough for most crops."""
-        factor = self.factor_for(min(needed, final / 2))
+        """As fine as the final picture is expected to need, so that one reading is enough."""
+        factor = self.factor_for(min(needed, final))
         return self.read(factor), factor

@@ -33,6 +33,7 @@ from mammoscope.vocabulary import Laterality, View
 PIXELS_VERSION: str = "2"
 """Part of every cache key and bundle. Raise it when the same file and `Preprocess` give other pixels than before."""
 
+USUAL_CROP = 1.6  # a breast is mostly shown at least this much larger than the whole picture would be
 LEAST_CONTRAST = 1 / 255  # a picture whose brightest and darkest pixel are nearer than this shows nothing
 SKIN_PX = 4  # thumbnail pixels kept around the breast when the background is cleared
 
@@ -149,11 +150,12 @@ def seen(path: Path, picture: Picture, *, wanted: Preprocess) -> tuple[Picture, 
     rows, cols = picture.levels.shape
     needed = max(1.0, max(rows, cols) / THUMB_SIDE)
     whole = max(rows / wanted.rows, cols / wanted.cols)
-    glance, factor = picture.levels.glance(needed=needed, final=whole)
+    final = whole if wanted.region == "whole" else whole / USUAL_CROP
+    glance, factor = picture.levels.glance(needed=needed, final=final)
     padding = None
     if isinstance(picture.modality, Lut) or padding_is_bright(picture, glance):
         picture, padding = _settled(picture)
-        glance, factor = picture.levels.glance(needed=needed, final=whole)
+        glance, factor = picture.levels.glance(needed=needed, final=final)
     if int(glance.min()) == int(glance.max()):
         every = picture.levels.read(1)
         if int(every.min()) == int(every.max()):
@@ -164,7 +166,7 @@ def seen(path: Path, picture: Picture, *, wanted: Preprocess) -> tuple[Picture, 
 def _settled(picture: Picture) -> tuple[Picture, Levels | None]:
     """Do on every pixel what averaging must not come before: a table, and padding brighter than the picture."""
     values, padding = without_padding(picture.levels.read(1), picture, mixed=False)
-    share = None if padding is None else ArrayLevels(values=padding.astype(np.uint8) * np.uint8(255))
+    share = None if padding is None else ArrayLevels(values=padding)
     if isinstance(picture.modality, Lut):
         values = modality_values(values, picture.modality).astype(np.uint16)
         return replace(picture, levels=ArrayLevels(values=values), modality=IDENTITY, padding=None), share
@@ -206,6 +208,45 @@ def _box(picture: Picture, sight: Sight, wanted: Preprocess) -> tuple[float, flo
 
 
 def _finished(path: Path, picture: Picture, sight: Sight, *, wanted: Preprocess, padding: Levels | None) -> Mammogram:
+    kept, bare, geometry = _kept(picture, sight, wanted, padding=padding)
+    scale = min(wanted.rows / geometry.shape[0], wanted.cols / geometry.shape[1])
+    size = max(1, round(geometry.shape[0] * scale)), max(1, round(geometry.shape[1] * scale))
+    voi, window_steps = _voi(picture, sight, wanted)
+    shown = display_values(resampled(kept, shape=size), modality=picture.modality, voi=voi, invert=sight.invert)
+    if float(np.ptp(shown)) < LEAST_CONTRAST:
+        what = f"its window shows every pixel as {float(shown.mean()):.2f}. Try window = percentile, or leave it out"
+        raise refusal(path, "blank", what)
+    if bare is not None:
+        shown[resampled(bare, shape=size) >= 254.5] = 0.0
+    flip = wanted.flip == "left" and sight.chest == "right"
+    geometry = (geometry.mirrored() if flip else geometry).resized(*size)
+    shown = shown[:, ::-1] if flip else shown
+    cleared = []
+    if wanted.clear_background and sight.mask is not None:
+        shown, told = _cleared(shown, sight.mask, geometry, sight.geometry)
+        cleared.append(told)
+    left = wanted.cols - size[1] if sight.chest == "right" and not flip else 0
+    geometry = geometry.padded(wanted.rows, wanted.cols, left=left)
+    pixels = np.zeros((wanted.rows, wanted.cols), dtype=np.float32)
+    pixels[: size[0], left : left + size[1]] = shown
+    pixels, retouched = _retouched(pixels, picture, sight, wanted, geometry)
+    links = [Step(name="geometry", detail=link, cause=_cause(link, wanted)) for link in geometry.chain]
+    return Mammogram(
+        pixels=pixels,
+        spacing_mm=geometry.spacing_mm,
+        laterality=picture.laterality,
+        view=picture.view,
+        geometry=geometry,
+        trail=(*picture.trail, *sight.trail, *window_steps, *links, *cleared, *retouched),
+        original_shape=picture.levels.shape,
+        traits=picture.traits,
+    )
+
+
+def _kept(
+    picture: Picture, sight: Sight, wanted: Preprocess, *, padding: Levels | None
+) -> tuple[Reduced, Reduced | None, Geometry]:
+    """Stored values of the crop at the resolution that it needs, the share of padding in each, and where they lie."""
     x0, y0, x1, y1 = box = _box(picture, sight, wanted)
     factor = picture.levels.factor_for(max((y1 - y0) / wanted.rows, (x1 - x0) / wanted.cols))
     again = isinstance(picture.levels, ArrayLevels) or sight.factor > factor  # or what was looked at is fine enough
@@ -213,41 +254,11 @@ def _finished(path: Path, picture: Picture, sight: Sight, *, wanted: Preprocess,
     geometry = Geometry.of(picture.levels.shape, spacing_mm=picture.spacing_mm)
     geometry = geometry.reduced(factor, grid=picture.levels.grid)
     crop = _whole_pixels(geometry.box_to_final(box), geometry.shape)
-    kept = picture.levels.read(factor, crop) if again else _cut(sight.glance, crop)
-    clean, bare = without_padding(kept, picture, mixed=factor > 1)
-    flip = wanted.flip == "left" and sight.chest == "right"
-    geometry = geometry.cropped(crop)
-    scale = min(wanted.rows / geometry.shape[0], wanted.cols / geometry.shape[1])
-    size = max(1, round(geometry.shape[0] * scale)), max(1, round(geometry.shape[1] * scale))
-    voi, window_steps = _voi(picture, sight, wanted)
-    shown = display_values(resampled(clean, shape=size), modality=picture.modality, voi=voi, invert=sight.invert)
-    if float(np.ptp(shown)) < LEAST_CONTRAST:
-        what = f"its window shows every pixel as {float(shown.mean()):.2f}. Try window = percentile, or leave it out"
-        raise refusal(path, "blank", what)
-    share = bare.astype(np.float32) * 255 if bare is not None else padding.read(factor, crop) if padding else None
-    if share is not None:
-        shown[resampled(share, shape=size) >= 254.5] = 0.0
-    left = wanted.cols - size[1] if sight.chest == "right" and not flip else 0
-    geometry = (geometry.mirrored() if flip else geometry).resized(*size).padded(wanted.rows, wanted.cols, left=left)
-    pixels = np.zeros((wanted.rows, wanted.cols), dtype=np.float32)
-    pixels[: size[0], left : left + size[1]] = shown[:, ::-1] if flip else shown
-    steps = [*picture.trail, *sight.trail, *window_steps]
-    steps += [Step(name="geometry", detail=link, cause=_cause(link, wanted)) for link in geometry.chain]
-    if wanted.clear_background and sight.mask is not None:
-        pixels, cleared = _cleared(pixels, sight.mask, geometry, sight.geometry)
-        steps.append(cleared)
-    pixels, retouched = _retouched(pixels, picture, sight, wanted, geometry)
-    steps += retouched
-    return Mammogram(
-        pixels=pixels,
-        spacing_mm=geometry.spacing_mm,
-        laterality=picture.laterality,
-        view=picture.view,
-        geometry=geometry,
-        trail=tuple(steps),
-        original_shape=picture.levels.shape,
-        traits=picture.traits,
-    )
+    values = picture.levels.read(factor, crop) if again else _cut(sight.glance, crop)
+    clean, bare = without_padding(values, picture, mixed=factor > 1)
+    if padding is not None:
+        bare = padding.read(factor, crop)
+    return clean, bare, geometry.cropped(crop)
 
 
 def _voi(picture: Picture, sight: Sight, wanted: Preprocess) -> tuple[Window | Lut, list[Step]]:
@@ -295,11 +306,12 @@ def _cleared(
 ) -> tuple[Float32[np.ndarray, "rows cols"], Step]:
     """Set everything outside the breast to 0."""
     near = grown(mask, pixels=SKIN_PX).astype(np.uint8) * np.uint8(255)
-    outside = geometry.seen_from(thumb, near) < 128
-    share = float(((pixels > 0.1) & outside).sum()) / max(1, int(outside.sum()))
+    inside = geometry.seen_from(thumb, near) >= 128
+    kept = pixels * inside
+    bright = cv2.countNonZero((pixels > 0.1).view(np.uint8)) - cv2.countNonZero((kept > 0.1).view(np.uint8))
+    share = bright / max(1, inside.size - int(np.count_nonzero(inside)))
     detail = f"outside the breast set to 0; {share:.1%} of it was brighter than 0.1"
-    cleared = Step(name="background", detail=detail, cause="clear_background")
-    return np.where(outside, np.float32(0), pixels), cleared
+    return kept, Step(name="background", detail=detail, cause="clear_background")
 
 
 def _retouched(

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Real
+from jaxtyping import Bool, Float, Float32, Real, UInt8
 
 from mammoscope.dicom.display import Rescale, modality_values
 from mammoscope.images.breast import THUMB_SIDE, Side, bounding_box, breast_mask, chest_side, grown, polarity, stretched
 from mammoscope.images.geometry import Geometry
-from mammoscope.images.levels import Reduced
+from mammoscope.images.levels import Reduced, block_mean
 from mammoscope.images.picture import Picture
 from mammoscope.trail import Step
 from mammoscope.vocabulary import Laterality
@@ -59,9 +59,11 @@ def look(picture: Picture, glance: Reduced, *, factor: int) -> Sight:
         glance: Its stored values, the whole picture at least at the size of the thumbnail.
         factor: Pixels of the file for one of `glance`.
     """
+    blocks = max(1, max(glance.shape) // (2 * THUMB_SIDE))
     seen_at = Geometry.of(picture.levels.shape).reduced(factor, grid=picture.levels.grid)
-    clean, _ = without_padding(glance, picture)
-    shape = _thumb_shape(glance.shape[0], glance.shape[1])
+    seen_at = seen_at.reduced(blocks, grid="blocks")
+    clean, _ = without_padding(block_mean(glance, rows=blocks, cols=blocks), picture)
+    shape = _thumb_shape(clean.shape[0], clean.shape[1])
     values = modality_values(resampled(clean, shape=shape), picture.modality).astype(np.float64)
     seen = polarity(values)
     steps = []
@@ -118,33 +120,34 @@ def padding_is_bright(picture: Picture, glance: Reduced) -> bool:
 
 def without_padding(
     values: Reduced, picture: Picture, *, mixed: bool = True
-) -> tuple[Reduced, Bool[np.ndarray, "new_rows new_cols"] | None]:
+) -> tuple[Reduced, UInt8[np.ndarray, "_ _"] | None]:
     """Replace padding by the darkest value of the picture, so that averaging draws no rim.
 
     Args:
-        values: Stored values.
+        values: Stored values. Not modified.
         picture: What the file says of them.
         mixed: They are averages: those beyond the darkest one that does not touch padding are mixed from padding and
             picture, and are replaced too. Values as they stand in the file are left.
 
     Returns:
-        The values, and where they were padding; None if nowhere.
+        The values, and 255 where they were padding, 0 elsewhere; None if they nowhere were.
     """
     if picture.padding is None:
         return values, None
-    low, high = picture.padding
-    padding = (values >= low) & (values <= high)
-    if padding.all() or not padding.any():
+    low, high = (np.array([float(end)]) for end in picture.padding)
+    padding = np.asarray(cv2.inRange(values, low, high), dtype=np.uint8)
+    count = cv2.countNonZero(padding)
+    if count in {0, padding.size}:
         return values, None
-    pure = ~padding
+    pure = cv2.bitwise_not(padding)
     if mixed:
-        apart = cv2.erode(pure.astype(np.uint8), np.ones((3, 3), dtype=np.uint8)).astype(bool)
-        pure = apart if apart.any() else pure
-    if _dark_is_high(picture):
-        dark = values[pure].max()
-        return np.where(padding, dark, np.minimum(values, dark)), padding
-    dark = values[pure].min()
-    return np.where(padding, dark, np.maximum(values, dark)), padding
+        apart = cv2.erode(pure, np.ones((3, 3), dtype=np.uint8))
+        pure = apart if cv2.countNonZero(apart) else pure
+    least, most, _, _ = cv2.minMaxLoc(values, mask=pure)
+    dark = np.array(most if _dark_is_high(picture) else least, dtype=values.dtype)
+    clean = np.minimum(values, dark) if _dark_is_high(picture) else np.maximum(values, dark)
+    np.copyto(clean, dark, where=padding.view(np.bool_))
+    return clean, padding
 
 
 def _dark_is_high(picture: Picture) -> bool:
