@@ -17,6 +17,7 @@ from mammoscope.cli.download import download
 from mammoscope.cli.evaluate import evaluate
 from mammoscope.cli.explain import explain
 from mammoscope.cli.export_folders import export_folders
+from mammoscope.cli.external import external
 from mammoscope.cli.index import index
 from mammoscope.cli.inspect import inspect
 from mammoscope.cli.leaderboard import leaderboard
@@ -25,6 +26,7 @@ from mammoscope.cli.phantom import phantom
 from mammoscope.cli.predict import predict
 from mammoscope.cli.prepare import prepare
 from mammoscope.cli.report import report
+from mammoscope.cli.robustness import robustness
 from mammoscope.cli.run import run
 from mammoscope.cli.seal import seal
 from mammoscope.cli.sources import sources
@@ -46,7 +48,21 @@ app = typer.Typer(
 
 for verb in (
     *(sources, download, phantom, deid, index, merge, audit, describe, split, seal, export_folders),
-    *(inspect, prepare, train, evaluate, explain, report, compare, leaderboard, predict, run, demo),
+    *(
+        inspect,
+        prepare,
+        train,
+        evaluate,
+        robustness,
+        external,
+        explain,
+        report,
+        compare,
+        leaderboard,
+        predict,
+        run,
+        demo,
+    ),
 ):
     app.command()(verb)
 

@@ -5,6 +5,7 @@ command line call; `run_recipe` calls them one after the other.
 """
 
 from mammoscope.pipeline.cohort import candidates, checked, divide, make_ready
+from mammoscope.pipeline.external import validate_externally
 from mammoscope.pipeline.fitting import fit
 from mammoscope.pipeline.folder import opened
 from mammoscope.pipeline.machine import device_named, environment
@@ -29,4 +30,5 @@ __all__ = [
     "run_recipe",
     "seal_run",
     "seals_of",
+    "validate_externally",
 ]

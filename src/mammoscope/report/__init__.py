@@ -3,12 +3,14 @@
 from mammoscope.report.comparison import write_comparison
 from mammoscope.report.deidentification import write_deidentification
 from mammoscope.report.description import write_description
+from mammoscope.report.external import external_lines
 from mammoscope.report.page import write_report
 from mammoscope.report.robustness import robustness_lines
 from mammoscope.report.subgroups import subgroup_lines
 from mammoscope.report.words import summary_lines
 
 __all__ = [
+    "external_lines",
     "robustness_lines",
     "subgroup_lines",
     "summary_lines",
