@@ -1,6 +1,7 @@
 """Anybody's table: columns, words, parts, what is refused and what is reported, the command and its files."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -287,3 +288,78 @@ def test_the_flat_table_leaves_out_parts_without_rows(tmp_path: Path) -> None:
     assert [file.name for file in write_evaluation(found, tmp_path)] == [
         *("metrics.json", "metrics.csv", "confusion.csv", "curves.csv"),
     ]
+
+
+# ------------------------------------------------------------------ several classes, marks
+
+
+def classes_table() -> pl.DataFrame:
+    rng = np.random.default_rng(0)
+    scores = rng.dirichlet(np.ones(3), size=60)
+    return pl.DataFrame(
+        {
+            "woman": [f"w{number // 2}" for number in range(60)],
+            "grade": rng.choice(list("ABC"), 60),
+            **{f"p({name})": np.round(scores[:, k], 4) for k, name in enumerate("ABC")},
+        }
+    )
+
+
+CLASS_OPTIONS = "--classes A,B,C --label grade --patient woman --score p({}) --replicates 50".split()
+
+
+def test_a_table_of_several_classes_is_measured_printed_and_written(tmp_path: Path) -> None:
+    file = saved(classes_table(), tmp_path)
+
+    printed = run(file, *CLASS_OPTIONS, "--positive", "C", "--out", tmp_path / "out")
+    answer = json.loads(run(file, *CLASS_OPTIONS, "--positive", "C", "--json").stdout)
+
+    assert "Kappa, quadratic weights" in printed.stdout
+    assert "C: Matthews correlation" in printed.stdout
+    assert "warning: no column of parts" in printed.stdout
+    assert json.loads((tmp_path / "out" / "classes.json").read_text()) == answer
+    counts = pl.read_csv(tmp_path / "out" / "confusion.csv")
+    assert counts["count"].sum() == 60
+    numbers = pl.read_csv(tmp_path / "out" / "classes.csv")
+    kappa = numbers.filter((pl.col("group") == "all") & (pl.col("metric") == "kappa_linear")).row(0, named=True)
+    assert kappa["value"] == answer["test"]["kappa_linear"]["value"]
+
+
+def test_calls_alone_are_enough_and_their_column_may_have_any_name(tmp_path: Path) -> None:
+    rows = classes_table().select("woman", "grade", pl.col("grade").alias("said"))
+
+    done = run(saved(rows, tmp_path), *CLASS_OPTIONS[:6], "--prediction", "said", "--replicates", 10, "--json")
+
+    assert json.loads(done.stdout)["test"]["accuracy"]["value"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--score", "p"], r"'p': holds no {} for the name of the class"),
+        (["--prediction", "sad"], "has no column 'sad' for the prediction"),
+        (["--classes", "A,B"], r"label 'C' is not one of A, B"),
+        (["--classes", "A,B,C,D"], r"columns \['score_D'\] are missing"),
+    ],
+)
+def test_a_table_of_classes_that_cannot_be_measured_is_refused(options: list[str], says: str, tmp_path: Path) -> None:
+    done = run(saved(classes_table(), tmp_path), *CLASS_OPTIONS, *options)
+
+    assert done.exit_code != 0
+    assert re.search(says, str(done.exception))
+
+
+def test_a_table_of_marks_is_measured_against_lesions(tmp_path: Path) -> None:
+    images = pl.DataFrame({"image_id": ["a", "b"], "patient_id": ["1", "2"]})
+    lesions = pl.DataFrame({"image_id": ["a"], "x_min": [10], "y_min": [10], "x_max": [20], "y_max": [20]})
+    marks = pl.DataFrame({"image_id": ["a", "b"], "x": [15, 5], "y": [12, 5], "score": [0.6, 0.9]})
+    files = [saved(rows, tmp_path, f"{name}.csv") for name, rows in (("m", marks), ("l", lesions), ("i", images))]
+
+    done = run(files[0], "--lesions", files[1], "--images", files[2], "--replicates", 20, "--out", tmp_path)
+    alone = run(files[0], "--lesions", files[1])
+
+    assert "Sensitivity at 0.25 false positives per image  0.000" in done.stdout
+    assert "Pointing game" in done.stdout
+    assert json.loads((tmp_path / "localisation.json").read_text())["froc"]["1"]["value"] == 1.0
+    assert alone.exit_code == 2
+    assert "both --lesions and --images" in alone.output

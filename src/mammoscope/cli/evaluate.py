@@ -42,9 +42,12 @@ def evaluate(
     headline: Annotated[UnitName | None, typer.Option(help="unit that is printed in full [what a row is]")] = None,
     threshold: Annotated[float | None, typer.Option(help="positive from this score on, fixed beforehand")] = None,
     rule: Annotated[
-        Literal["youden", "sensitivity", "specificity"], typer.Option(help="how a threshold is chosen on the tune part")
+        Literal["youden", "sensitivity", "specificity", "recall_rate", "cost"],
+        typer.Option(help="how a threshold is chosen on the tune part"),
     ] = "youden",
     at_least: Annotated[float | None, typer.Option(help="the bound of --rule sensitivity or specificity")] = None,
+    at_most: Annotated[float | None, typer.Option(help="the bound of --rule recall_rate")] = None,
+    miss_cost: Annotated[float | None, typer.Option(help="of --rule cost: false recalls as bad as one miss")] = None,
     prevalence: Annotated[float | None, typer.Option(help="share of positives that PPV and NPV are stated at")] = None,
     specificity: Annotated[float, typer.Option(help="at which sensitivity is stated")] = 0.9,
     sensitivity: Annotated[float, typer.Option(help="at which specificity is stated")] = 0.9,
@@ -55,6 +58,14 @@ def evaluate(
     replicates: Annotated[int, typer.Option(help="of the bootstrap over patients")] = 2000,
     confidence: Annotated[float, typer.Option(help="level of the intervals")] = 0.95,
     seed: Annotated[int, typer.Option(help="of the replicates")] = 0,
+    classes: Annotated[
+        str | None, typer.Option(help="several classes in their order, such as A,B,C,D; --score is then score_{}")
+    ] = None,
+    prediction: Annotated[str | None, _column("prediction", "called class, with --classes [prediction]")] = None,
+    lesions: Annotated[Path | None, typer.Option(help="the table is one of marks, to be found on these boxes")] = None,
+    images: Annotated[Path | None, typer.Option(help="with --lesions: every image that was searched")] = None,
+    iou: Annotated[float | None, typer.Option(help="overlap of a hit [the mark's centre in the lesion's box]")] = None,
+    either_view: Annotated[bool, typer.Option("--either-view", help="a lesion is found on any of its views")] = False,
     out: Annotated[Path | None, typer.Option(help="folder for metrics.json and CSV tables")] = None,
     break_seal: Annotated[
         bool, typer.Option("--break-seal", help="of a run: go beyond the budget of a sealed test set; it is recorded")
@@ -65,9 +76,12 @@ def evaluate(
 
     A run is measured as its recipe says, so it takes no option but --json and --break-seal. Nothing is chosen on test
     rows: a table without a tune part has no threshold, unless --threshold states one that was fixed on other data.
+    With --classes the table holds several classes (--positive C --positive D also puts them into two groups); with
+    --lesions and --images it holds marks (image_id, x, y or a box, score).
     """
     options = dict(locals())
     from mammoscope import evaluation
+    from mammoscope.cli.evaluation_kinds import found_classes, found_marks
     from mammoscope.evaluation import Aggregation, Columns, Targets, read_own_table, write_evaluation
 
     columns = Columns(
@@ -77,12 +91,33 @@ def evaluate(
         _refuse_options(options)
         _of_a_run(target, break_seal=break_seal, as_json=as_json)
         return
+    how = {"replicates": replicates, "confidence": confidence, "seed": seed}
+    if lesions is not None or images is not None:
+        found_marks(
+            target, lesions=lesions, images=images, iou=iou, either_view=either_view, out=out, as_json=as_json, how=how
+        )
+        return
+    if classes is not None:
+        found_classes(
+            target,
+            classes=classes.split(","),
+            columns=columns,
+            prediction=prediction,
+            positive=positive or [],
+            unit=headline or "image",
+            out=out,
+            as_json=as_json,
+            how=how,
+        )
+        return
     table = read_own_table(target, columns=columns, positive=positive or [], row=row)
     found = evaluation.evaluate(
         table.rows,
         headline=headline or row,
         rule=rule,
         at_least=at_least,
+        at_most=at_most,
+        miss_cost=miss_cost,
         threshold=threshold,
         targets=Targets(
             specificity=specificity,

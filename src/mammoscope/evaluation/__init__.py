@@ -19,7 +19,7 @@ from mammoscope.evaluation.mcnemar import McNemar, mcnemar
 from mammoscope.evaluation.measures import Measured, auc_difference, estimates, measure
 from mammoscope.evaluation.multiclass import evaluate_classes
 from mammoscope.evaluation.net_benefit import decision_curve
-from mammoscope.evaluation.own_table import Columns, OwnTable, read_own_table
+from mammoscope.evaluation.own_table import Columns, OwnTable, read_any_table, read_class_table, read_own_table
 from mammoscope.evaluation.prevalence import Recalibration, adjust_prevalence, recalibrate, recalibrate_unlabelled
 from mammoscope.evaluation.proportions import (
     Proportion,
@@ -54,7 +54,7 @@ from mammoscope.evaluation.seal import (
 )
 from mammoscope.evaluation.subgroup_values import FactorResult, Gap, Group, Subgroups
 from mammoscope.evaluation.subgroups import subgroups
-from mammoscope.evaluation.tables import metric_table, write_evaluation
+from mammoscope.evaluation.tables import class_table, metric_table, write_class_evaluation, write_evaluation
 from mammoscope.evaluation.thresholds import choose_threshold
 from mammoscope.evaluation.values import (
     AGGREGATION,
@@ -156,6 +156,7 @@ __all__ = [
     "call_proportions",
     "choose_threshold",
     "class_sample",
+    "class_table",
     "clopper_pearson_interval",
     "close_look",
     "decision_curve",
@@ -189,6 +190,8 @@ __all__ = [
     "percentile_interval",
     "predictions_digest",
     "proportion",
+    "read_any_table",
+    "read_class_table",
     "read_contender",
     "read_own_table",
     "read_seal",
@@ -202,5 +205,6 @@ __all__ = [
     "subgroups",
     "unit_rows",
     "wilson_interval",
+    "write_class_evaluation",
     "write_evaluation",
 ]

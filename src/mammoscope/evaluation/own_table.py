@@ -1,7 +1,7 @@
 """Anybody's table of scores, with anybody's column names, as rows that can be evaluated."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import polars as pl
@@ -132,6 +132,53 @@ def read_own_table(
     return OwnTable(rows=rows, used=used, notes=tuple(notes))
 
 
+def read_class_table(
+    file: Path,
+    *,
+    classes: Sequence[str],
+    columns: Columns = OUR_COLUMNS,
+    prediction: str | None = None,
+) -> OwnTable:
+    """Read a table of predictions among several classes.
+
+    Args:
+        file: As for `read_own_table`.
+        classes: Their names, as they stand in the label column.
+        columns: Which column says what; `score` holds `{}` where the name of the class stands (ours: `score_{}`).
+        prediction: The column of the called class (ours: `prediction`).
+
+    Returns:
+        Rows as `evaluate_classes` takes them.
+
+    Raises:
+        SourceError: The file cannot be read, or a column is missing.
+        RecipeError: `columns.score` does not hold `{}`.
+    """
+    template = columns.score or "score_{}"
+    if "{}" not in template:
+        raise RecipeError(f"score column {template!r}: holds no {{}} for the name of the class, such as score_{{}}")
+    raw = read_any_table(file)
+    used = _resolved(raw, replace(columns, score=None), where=file.name, needed=("label", "patient"))
+    used.pop("score", None)
+    made = {_OURS.get(role, role): _filled(raw[name].cast(pl.String).str.strip_chars()) for role, name in used.items()}
+    notes = [] if "part" in used else ["no column of parts: every row is taken for a test row"]
+    if "part" in used:
+        made["part"] = _parts(made["part"], where=f"{file.name}: column {used['part']!r}")
+    for name in classes:
+        if template.format(name) in raw.columns:
+            column = template.format(name)
+            made[f"score_{name}"] = _scores(raw[column], where=f"{file.name}: column {column!r}")
+    if prediction is not None and prediction not in raw.columns:
+        raise SourceError(
+            f"{file.name}: has no column {prediction!r} for the prediction{nearest(prediction, raw.columns)}"
+        )
+    if (prediction or "prediction") in raw.columns:
+        made["prediction"] = raw[prediction or "prediction"].cast(pl.String).str.strip_chars()
+    return OwnTable(
+        rows=raw.with_columns(series.alias(name) for name, series in made.items()), used=used, notes=tuple(notes)
+    )
+
+
 def read_any_table(file: Path) -> pl.DataFrame:
     """Read CSV, every cell as text, or Parquet.
 
@@ -164,14 +211,14 @@ def read_any_table(file: Path) -> pl.DataFrame:
     return table
 
 
-def _resolved(raw: pl.DataFrame, columns: Columns, *, where: str) -> dict[str, str]:
+def _resolved(raw: pl.DataFrame, columns: Columns, *, where: str, needed: Sequence[str] = _NEEDED) -> dict[str, str]:
     used: dict[str, str] = {}
     for field in fields(columns):
         stated: str | None = getattr(columns, field.name)
         name = _OURS.get(field.name, field.name) if stated is None else stated
         if name in raw.columns:
             used[field.name] = name
-        elif stated is not None or field.name in _NEEDED:
+        elif stated is not None or field.name in needed:
             there = ", ".join(raw.columns[:20])
             raise SourceError(
                 f"{where}: has no column {name!r} for the {field.name}{nearest(name, raw.columns)}. "

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import polars as pl
 
-from mammoscope.evaluation.values import Estimate, Evaluation
+from mammoscope.evaluation.class_values import ClassEvaluation
+from mammoscope.evaluation.estimate import Estimate
+from mammoscope.evaluation.values import Evaluation
 from mammoscope.storage import write_text
 
 ESTIMATE = {
@@ -85,6 +87,60 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> list[Path]:
     for name, table in tables.items():
         write_text(folder / name, table.write_csv())
     return [folder / name for name in ("metrics.json", *tables)]
+
+
+def class_table(evaluation: ClassEvaluation) -> pl.DataFrame:
+    """Every number of an evaluation of several classes, one row a group and metric.
+
+    Args:
+        evaluation: Of `evaluate_classes`.
+
+    Returns:
+        Columns `group` (`all`, the name of a class, or the classes of the collapse joined by `+`), `metric`, then those
+        of the estimate.
+    """
+    groups = {"all": evaluation.test, **evaluation.per_class}
+    if evaluation.collapse is not None:
+        groups["+".join(evaluation.collapse.positive)] = evaluation.collapse.test
+    rows = [
+        {"group": group, "metric": name, **estimate_cells(estimate)}
+        for group, found in groups.items()
+        for name, estimate in found.items()
+    ]
+    return pl.DataFrame(rows, schema={"group": pl.String, "metric": pl.String, **ESTIMATE})
+
+
+def write_class_evaluation(evaluation: ClassEvaluation, folder: Path) -> list[Path]:
+    """Write an evaluation of several classes as `classes.json`, `classes.csv` and `confusion.csv`.
+
+    Args:
+        evaluation: Of `evaluate_classes`.
+        folder: Made if missing.
+
+    Returns:
+        The files.
+
+    Raises:
+        StorageError: The file system refused.
+    """
+    confusion = pl.DataFrame(
+        [
+            {"label": label, "prediction": called, "count": count, "share": shares[column]}
+            for label, counts, shares in zip(
+                evaluation.classes, evaluation.confusion, evaluation.confusion_normalised, strict=True
+            )
+            for column, (called, count) in enumerate(zip(evaluation.classes, counts, strict=True))
+        ],
+        schema={"label": pl.String, "prediction": pl.String, "count": pl.Int64, "share": pl.Float64},
+    )
+    texts = {
+        "classes.json": json.dumps(evaluation.to_json(), indent=2, allow_nan=False) + "\n",
+        "classes.csv": class_table(evaluation).write_csv(),
+        "confusion.csv": confusion.write_csv(),
+    }
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return [folder / name for name in texts]
 
 
 def _cells(confusion: object) -> dict[str, int]:
