@@ -9,6 +9,14 @@ from mammoscope.evaluation.class_values import ClassEvaluation, Collapse
 from mammoscope.evaluation.clinical_values import DecisionCurve, PerThousand
 from mammoscope.evaluation.comparison import Margin, MetricDifference, metric_difference, non_inferiority
 from mammoscope.evaluation.delong import PairedTest, delong_difference, delong_interval, design_effect
+from mammoscope.evaluation.external import (
+    ExternalCell,
+    ExternalValidation,
+    LabelProfile,
+    label_mismatches,
+    label_profile,
+    unpaired_loss,
+)
 from mammoscope.evaluation.factors import AGE_BANDS, FACTORS, SIZE_BANDS_MM, Factor, groups_of
 from mammoscope.evaluation.gaps import gap_p_value, holm
 from mammoscope.evaluation.hits import CENTRE_IN_BOX, Hit
@@ -31,6 +39,7 @@ from mammoscope.evaluation.proportions import (
 from mammoscope.evaluation.protocol import evaluate, evaluate_run, read_table
 from mammoscope.evaluation.reliability import measure_calibration
 from mammoscope.evaluation.resampling import patient_draws, percentile_interval
+from mammoscope.evaluation.robustness import Point, Robustness, RobustnessCurve
 from mammoscope.evaluation.sample_size import (
     SampleSize,
     patients_for_auc,
@@ -113,6 +122,8 @@ __all__ = [
     "Difference",
     "Estimate",
     "Evaluation",
+    "ExternalCell",
+    "ExternalValidation",
     "Factor",
     "FactorResult",
     "FittedCalibrator",
@@ -120,6 +131,7 @@ __all__ = [
     "Group",
     "Hit",
     "IntervalMethod",
+    "LabelProfile",
     "Leaderboard",
     "Localisation",
     "Look",
@@ -131,9 +143,12 @@ __all__ = [
     "OwnTable",
     "PairedTest",
     "PerThousand",
+    "Point",
     "Proportion",
     "ReaderResult",
     "Recalibration",
+    "Robustness",
+    "RobustnessCurve",
     "Rule",
     "Sample",
     "SampleSize",
@@ -172,6 +187,8 @@ __all__ = [
     "gap_p_value",
     "groups_of",
     "holm",
+    "label_mismatches",
+    "label_profile",
     "leaderboard",
     "mcnemar",
     "measure",
@@ -204,6 +221,7 @@ __all__ = [
     "small_sample",
     "subgroups",
     "unit_rows",
+    "unpaired_loss",
     "wilson_interval",
     "write_class_evaluation",
     "write_evaluation",
