@@ -4,14 +4,14 @@ A calibrator never lowers a probability as the score rises, so it changes no ord
 It is read from JSON, never unpickled. How one is fitted stands in `mammoscope.evaluation`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from scipy.special import expit, logit
 
-from mammoscope.errors import SourceError
+from mammoscope.errors import BundleError, SourceError
 
 EDGE = 1e-7  # scores closer to 0 or 1 count as this far away, so that their log odds are finite
 
@@ -116,6 +116,31 @@ Calibrator = Annotated[Temperature | Platt | Beta | Isotonic, Field(discriminato
 """Any of them, told apart by `kind`."""
 
 CalibratorKind = Literal["temperature", "platt", "isotonic", "beta"]
+
+
+def read_calibrator(plain: dict[str, Any]) -> Calibrator:
+    """A calibrator from the plain dictionary that JSON keeps.
+
+    Args:
+        plain: As `model_dump` gave it, with its `kind`.
+
+    Returns:
+        The calibrator.
+
+    Raises:
+        BundleError: It is none, or not a sound one.
+
+    Example:
+        >>> read_calibrator({"kind": "temperature", "temperature": 2.0})
+        Temperature(kind='temperature', temperature=2.0)
+    """
+    try:
+        found: Calibrator = TypeAdapter(Calibrator).validate_python(plain)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleError(f"calibrator: {where}: {first['msg']}. Calibrate again, or fetch the bundle again") from error
+    return found
 
 
 def log_odds(scores: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:

@@ -33,5 +33,6 @@ def predict(
             else:
                 view = f"{row['laterality'] or '?'}{row['view'] or '?'}"
                 traits = "".join(f"  [{trait}]" for trait in row["traits"])
-                typer.echo(f"{row['score']:.4f}  {row['call'] or '':8}  {view:5} {row['file']}{traits}")
+                chance = "" if row["probability"] is None else f"  {row['probability']:.4f}"
+                typer.echo(f"{row['score']:.4f}{chance}  {row['call'] or '':8}  {view:5} {row['file']}{traits}")
     raise typer.Exit(1 if any(row["code"] for row in rows) else 0)

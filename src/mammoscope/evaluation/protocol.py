@@ -8,8 +8,10 @@ import polars as pl
 
 from mammoscope.errors import RecipeError, SourceError
 from mammoscope.evaluation.baselines import baselines, scores_are_constant
+from mammoscope.evaluation.calibration_values import Method
 from mammoscope.evaluation.decisions import confusion
 from mammoscope.evaluation.measures import Measured, estimates, measure
+from mammoscope.evaluation.probabilities import probabilities
 from mammoscope.evaluation.samples import Sample, checked, refuse_leak, sample_of, unit_rows
 from mammoscope.evaluation.settings import FIXED, Settings, threshold_on
 from mammoscope.evaluation.values import (
@@ -39,6 +41,9 @@ def evaluate(
     headline: Unit = "image",
     rule: Rule = "youden",
     at_least: float | None = None,
+    at_most: float | None = None,
+    miss_cost: float | None = None,
+    calibration: Method = "none",
     threshold: float | None = None,
     targets: Targets = TARGETS,
     aggregation: Aggregation = AGGREGATION,
@@ -57,7 +62,10 @@ def evaluate(
         cohort: The cohort table, train part included, for the baselines.
         headline: The unit whose AUC is quoted first.
         rule: How the threshold is chosen; see `choose_threshold`.
-        at_least: The bound of the rule.
+        at_least: The bound of `sensitivity` and `specificity`.
+        at_most: The bound of `recall_rate`.
+        miss_cost: How many false recalls are as bad as one miss, for `cost`.
+        calibration: How scores are turned into probabilities, fitted on the tune part, for each unit at that unit.
         threshold: Fixed beforehand, on other data; used at every unit in place of `rule`.
         targets: What the metrics that take a number are asked for.
         aggregation: What one row is, and how rows are put together to breasts, exams and patients.
@@ -86,6 +94,9 @@ def evaluate(
     settings = Settings(
         rule=rule,
         at_least=at_least,
+        at_most=at_most,
+        miss_cost=miss_cost,
+        calibration=calibration,
         threshold=threshold,
         replicates=replicates,
         confidence=confidence,
@@ -114,6 +125,8 @@ def evaluate(
         headline=headline,
         rule=rule if threshold is None else "fixed",
         at_least=at_least,
+        at_most=at_most,
+        miss_cost=miss_cost,
         replicates=replicates,
         confidence=confidence,
         seed=seed,
@@ -197,6 +210,7 @@ def _unit_result(rows: pl.DataFrame, *, unit: Unit, settings: Settings) -> tuple
         if settings.threshold is None
         else Threshold(value=settings.threshold, rule="fixed", chosen_on=FIXED)
     )
+    chances = probabilities(tune, test=test, threshold=threshold.value, settings=settings)
     return (
         found := _measured(test, threshold=threshold.value, settings=settings),
         UnitResult(
@@ -211,6 +225,9 @@ def _unit_result(rows: pl.DataFrame, *, unit: Unit, settings: Settings) -> tuple
             confusion=None if threshold.value is None else confusion(test, threshold=threshold.value),
             roc=found.roc,
             precision_recall=found.precision_recall,
+            calibration=chances.calibration,
+            decision_curve=chances.decision_curve,
+            per_thousand=chances.per_thousand,
         ),
     )
 
@@ -259,6 +276,7 @@ def _warnings(rows: pl.DataFrame, *, units: dict[Unit, UnitResult], headline: Un
             found.append(
                 f"{where}: the interval of AUC has no width; the bootstrap cannot see beyond a perfect ranking"
             )
+        found += [f"calibration per {unit}: {sentence}" for sentence in _of_calibration(result)]
         if result.threshold.reason:
             found.append(f"per {unit}: {result.threshold.reason}")
         elif (
@@ -268,3 +286,10 @@ def _warnings(rows: pl.DataFrame, *, units: dict[Unit, UnitResult], headline: Un
         ):
             found.append(f"the threshold per {unit} rests on {e.positives} positive of {e.n} tune rows: it is unstable")
     return found
+
+
+def _of_calibration(result: UnitResult) -> list[str]:
+    found = result.calibration
+    if found is None or found.method == "none":
+        return []
+    return [*found.warnings, *([] if found.reason is None else [found.reason])]

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from mammoscope.calibrators import Calibrator
 from mammoscope.errors import BundleError
 from mammoscope.images import PIXELS_VERSION, Mammogram, Preprocess
 from mammoscope.images.grey import to_grey
@@ -44,8 +45,12 @@ class Manifest(BaseModel):
     preprocess: Preprocess
     precision: Precision = "float32"
     pixels_version: str = PIXELS_VERSION
-    threshold: float | None = Field(default=None, ge=0, le=1, description="scores at or above it are called positive")
+    threshold: float | None = Field(
+        default=None, ge=0, lt=1.001, description="scores at or above it are called positive; just above 1: none is"
+    )
     threshold_rule: str | None = Field(default=None, description="how it was chosen, on the tune part")
+    calibrator: Calibrator | None = Field(default=None, description="from scores to probabilities, fitted on tune")
+    calibrated_at: float | None = Field(default=None, description="share of positive tune images: they hold there")
     weights_sha256: str = ""
     recipe: dict[str, Any] = Field(default_factory=dict)
     data: dict[str, Any] = Field(default_factory=dict, description="sources, split, fingerprint")
@@ -148,6 +153,10 @@ def _sha256(file: Path) -> str:
 def model_card(manifest: Manifest) -> str:
     """The model card of a bundle, in Markdown with the hub's front matter."""
     threshold = "none" if manifest.threshold is None else f"{manifest.threshold:.4f} ({manifest.threshold_rule})"
+    calibration = "none: a score is no probability"
+    if manifest.calibrator is not None:
+        share = "an unknown share" if manifest.calibrated_at is None else f"{manifest.calibrated_at:.3g}"
+        calibration = f"`{manifest.calibrator.kind}`, on tune images of which {share} are positive: it holds there"
     size = f"{manifest.preprocess.rows} x {manifest.preprocess.cols}"
     return "\n".join(
         [
@@ -161,6 +170,7 @@ def model_card(manifest: Manifest) -> str:
             "",
             f"- **A score near 1 says**: {manifest.meaning}",
             f"- **Operating threshold**: {threshold}",
+            f"- **Calibration**: {calibration}",
             f"- **Input**: one mammogram, {size} pixels, as `read_mammogram` makes it with `preprocess` of bundle.json",
             f"- **Network**: `{manifest.model.model_dump_json()}`",
             f"- **Trained on**: `{json.dumps(manifest.data)}`",

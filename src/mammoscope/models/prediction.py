@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mammoscope.images import Limits, Mammogram, read_mammogram
 from mammoscope.images.folder import find_pictures
 from mammoscope.images.guarded import Answer, answers
@@ -29,9 +31,10 @@ def predict_files(
         progress: Called with (files done, files in all).
 
     Returns:
-        One row a file, in the order given: `file` (its name; in a folder, its path from there), `score`, `call`
-        (positive, negative, or None without a threshold), `laterality`, `view`, `traits` (what sets it apart from a
-        plain mammogram); or `code` and `message` where the file could not be read. No file is left out.
+        One row a file, in the order given: `file` (its name; in a folder, its path from there), `score`,
+        `probability` (None where the bundle has no calibrator), `call` (positive, negative, or None without a
+        threshold), `laterality`, `view`, `traits` (what sets it apart from a plain mammogram); or `code` and `message`
+        where the file could not be read. No file is left out.
 
     Raises:
         SourceError: A folder holds no mammogram.
@@ -48,13 +51,14 @@ def predict_files(
 
 
 def _row(bundle: Bundle, answer: Answer[Mammogram], *, name: str) -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(("file", "score", "call", "laterality", "view", "traits", "code", "message"))
-    row["file"] = name
+    names = ("file", "score", "probability", "call", "laterality", "view", "traits", "code", "message")
+    row: dict[str, Any] = dict.fromkeys(names) | {"file": name}
     mammogram = answer.result
     if mammogram is None:
         return row | {"code": answer.code, "message": answer.message}
     score = float(bundle.predict([mammogram])[0])
-    threshold = bundle.manifest.threshold
+    threshold, calibrator = bundle.manifest.threshold, bundle.manifest.calibrator
+    probability = None if calibrator is None else float(calibrator.apply(np.array([score]))[0])
     call = None if threshold is None else "positive" if score >= threshold else "negative"
     about = {"laterality": mammogram.laterality, "view": mammogram.view, "traits": list(mammogram.traits)}
-    return row | {"score": score, "call": call} | about
+    return row | {"score": score, "probability": probability, "call": call} | about

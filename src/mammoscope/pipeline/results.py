@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from mammoscope.calibrators import read_calibrator
 from mammoscope.pipeline.folder import opened, read_json, read_table
 from mammoscope.pipeline.sealing import counted_look
 from mammoscope.storage import write_text
@@ -44,13 +45,14 @@ def measure(run: Path, *, break_seal: bool = False) -> dict[str, Any]:
 
 
 def _facts(predictions: pl.DataFrame, *, cohort: pl.DataFrame, settings: dict[str, Any]) -> dict[str, Any]:
-    from mammoscope.evaluation import evaluate, subgroups
+    from mammoscope.evaluation import Targets, evaluate, subgroups
 
     result = evaluate(
         predictions,
         cohort=cohort,
-        rule=settings["threshold"],
-        at_least=None if settings["threshold"] == "youden" else settings["at_least"],
+        **rule_of(settings),
+        targets=Targets(prevalence=settings.get("prevalence")),
+        calibration=settings.get("calibration", "none"),
         replicates=settings["replicates"],
         confidence=settings["confidence"],
     )
@@ -63,6 +65,13 @@ def _facts(predictions: pl.DataFrame, *, cohort: pl.DataFrame, settings: dict[st
         confidence=settings["confidence"],
     )
     return result.to_json() | {"subgroups": groups.to_json()}
+
+
+def rule_of(settings: dict[str, Any]) -> dict[str, Any]:
+    """The rule of a recipe's [measure], and of its numbers the one that the rule takes."""
+    rule = settings["threshold"]
+    bounds = {"sensitivity": "at_least", "specificity": "at_least", "recall_rate": "at_most", "cost": "miss_cost"}
+    return {"rule": rule} | ({bounds[rule]: settings[bounds[rule]]} if rule in bounds else {})
 
 
 def explain(run: Path, *, each: int = 4, root: Path | None = None) -> list[dict[str, Any]]:
@@ -89,18 +98,20 @@ def explain(run: Path, *, each: int = 4, root: Path | None = None) -> list[dict[
 
 
 def _complete_bundle(run: Path, facts: dict[str, Any]) -> None:
-    """Write threshold and results into the bundle of a measured run."""
+    """Write threshold, calibrator and results into the bundle of a measured run."""
     from mammoscope.models import Bundle
 
     if not (run / "bundle" / "bundle.json").is_file():
         return
     bundle = Bundle.from_pretrained(run / "bundle")
     unit = facts["units"]["image"]
-    threshold = unit["threshold"]
+    threshold, calibrator = unit["threshold"], unit["calibration"]["calibrator"]
     manifest = bundle.manifest.model_copy(
         update={
             "threshold": threshold["value"],
             "threshold_rule": f"{threshold['rule']} on {threshold['chosen_on']}",
+            "calibrator": None if calibrator is None else read_calibrator(calibrator),
+            "calibrated_at": None if calibrator is None else unit["calibration"]["prevalence"],
             "results": {name: unit["test"][name] for name in ("auc", "sensitivity", "specificity")},
         }
     )

@@ -13,7 +13,7 @@ import typing
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mammoscope.batches import Augment
 from mammoscope.cohort import RatioSplit, SplitSettings
@@ -65,10 +65,27 @@ class Stage(Strict):
 class Measure(Strict):
     """How the run is measured."""
 
-    threshold: Literal["youden", "sensitivity", "specificity"] = Field(default="youden", description="rule, on tune")
+    threshold: Literal["youden", "sensitivity", "specificity", "recall_rate", "cost"] = Field(
+        default="youden", description="rule, on tune"
+    )
     at_least: float = Field(default=0.9, gt=0, lt=1, description="the sensitivity or specificity asked for")
+    at_most: float = Field(default=0.1, gt=0, lt=1, description="the recall_rate asked for")
+    miss_cost: float | None = Field(default=None, gt=0, description="of one miss in false recalls, for cost")
+    prevalence: float | None = Field(
+        default=None, gt=0, lt=1, description="share of positives where it shall be used, for clinical numbers"
+    )
+    calibration: Literal["none", "temperature", "platt", "isotonic", "beta"] = Field(
+        default="none", description="from scores to probabilities, on tune"
+    )
     replicates: int = Field(default=2000, ge=100, description="bootstrap replicates over patients")
     confidence: float = Field(default=0.95, gt=0, lt=1, description="level of the intervals")
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Measure":
+        missing = [name for name in ("miss_cost", "prevalence") if getattr(self, name) is None]
+        if self.threshold == "cost" and missing:
+            raise ValueError(f"threshold 'cost' needs {' and '.join(missing)}. Add them to [measure]")
+        return self
 
 
 class Recipe(Strict):
@@ -153,6 +170,8 @@ def _sentence(file: str, text: str, problem: Any) -> str:
         return f"{place}: {keys[-1]} is {problem['input']!r}: should be a table, [{keys[-1]}] with its keys below"
     if problem["type"] in {"missing", "union_tag_not_found"}:
         return f"{place}{table}: the key {keys[-1]!r} is missing. Add it"
+    if problem["type"] == "value_error" and keys and isinstance(problem["input"], dict):
+        return f"{place} [{'.'.join(keys)}]: {problem['msg'].removeprefix('Value error, ')}"
     key = f" {keys[-1]}" if keys else ""
     return f"{place}{table}:{key} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
 
