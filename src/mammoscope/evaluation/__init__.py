@@ -8,6 +8,7 @@ from mammoscope.evaluation.class_samples import ClassSample, class_sample
 from mammoscope.evaluation.class_values import ClassEvaluation, Collapse
 from mammoscope.evaluation.clinical_values import DecisionCurve, PerThousand
 from mammoscope.evaluation.comparison import Margin, MetricDifference, metric_difference, non_inferiority
+from mammoscope.evaluation.conformal import Conformal, Coverage, fit_conformal, measure_coverage
 from mammoscope.evaluation.delong import PairedTest, delong_difference, delong_interval, design_effect
 from mammoscope.evaluation.external import (
     ExternalCell,
@@ -19,6 +20,7 @@ from mammoscope.evaluation.external import (
 )
 from mammoscope.evaluation.factors import AGE_BANDS, FACTORS, SIZE_BANDS_MM, Factor, groups_of
 from mammoscope.evaluation.gaps import gap_p_value, holm
+from mammoscope.evaluation.gate import Gate, fit_gate, read_gate
 from mammoscope.evaluation.hits import CENTRE_IN_BOX, Hit
 from mammoscope.evaluation.intervals import IntervalMethod, auc_interval
 from mammoscope.evaluation.leaderboard import Contender, Leaderboard, Standing, leaderboard, read_contender
@@ -115,8 +117,10 @@ __all__ = [
     "ClassSample",
     "Collapse",
     "Columns",
+    "Conformal",
     "Confusion",
     "Contender",
+    "Coverage",
     "Curve",
     "DecisionCurve",
     "Difference",
@@ -128,6 +132,7 @@ __all__ = [
     "FactorResult",
     "FittedCalibrator",
     "Gap",
+    "Gate",
     "Group",
     "Hit",
     "IntervalMethod",
@@ -184,6 +189,8 @@ __all__ = [
     "evaluate_marks",
     "evaluate_run",
     "fit_calibrator",
+    "fit_conformal",
+    "fit_gate",
     "gap_p_value",
     "groups_of",
     "holm",
@@ -193,6 +200,7 @@ __all__ = [
     "mcnemar",
     "measure",
     "measure_calibration",
+    "measure_coverage",
     "metadata_auc",
     "metric_difference",
     "metric_table",
@@ -210,6 +218,7 @@ __all__ = [
     "read_any_table",
     "read_class_table",
     "read_contender",
+    "read_gate",
     "read_own_table",
     "read_seal",
     "read_table",

@@ -32,6 +32,8 @@ RULES = {
     "youden": "largest sensitivity + specificity",
     "sensitivity": "sensitivity of at least {at_least:g}",
     "specificity": "specificity of at least {at_least:g}",
+    "recall_rate": "recall rate of at most {at_most:g}",
+    "cost": "lowest cost, one miss as bad as {miss_cost:g} false recalls",
     "fixed": "fixed beforehand",
 }
 
@@ -83,7 +85,8 @@ def rule_words(threshold: Facts) -> str:
         >>> rule_words({"rule": "sensitivity", "at_least": 0.9})
         'sensitivity of at least 0.9'
     """
-    return RULES[threshold["rule"]].format(at_least=threshold.get("at_least") or 0)
+    asked = {name: threshold.get(name) or 0 for name in ("at_least", "at_most", "miss_cost")}
+    return RULES[threshold["rule"]].format(**asked)
 
 
 def lead_words(baseline: Facts, *, unit: str) -> str:

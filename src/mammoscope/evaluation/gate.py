@@ -1,0 +1,195 @@
+"""Whether a picture is like those a model was trained on, by its embedding."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+from sklearn.covariance import LedoitWolf
+from sklearn.neighbors import NearestNeighbors
+
+from mammoscope.errors import BundleError, RecipeError, SourceError
+from mammoscope.storage import whole_file
+
+GateKind = Literal["mahalanobis", "neighbours"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Gate:
+    """A distance to the training pictures, and from where on it is too far.
+
+    Attributes:
+        kind: `mahalanobis`, or the distance to the k-th of the nearest `neighbours`.
+        centre: Of the training embeddings (for neighbours: zeros).
+        whitening: Turns a step from the centre into one of unit spread (for neighbours: what it is divided by).
+        known: Training embeddings of unit length, for neighbours; no rows otherwise.
+        neighbours: k; 0 for mahalanobis.
+        limit: Distances above it are outside.
+        inside: Share of tune rows within it, as asked for.
+    """
+
+    kind: GateKind
+    centre: Float[np.ndarray, " features"]
+    whitening: Float[np.ndarray, "features features"]
+    known: Float[np.ndarray, "known features"]
+    neighbours: int
+    limit: float
+    inside: float
+
+    def distances(self, embeddings: Float[np.ndarray, "rows features"]) -> Float[np.ndarray, " rows"]:
+        """How far each embedding is from the training pictures.
+
+        Raises:
+            SourceError: The embeddings are not finite, or have another number of features.
+        """
+        wide = _checked(embeddings, features=len(self.centre))
+        if self.kind == "mahalanobis":
+            return np.asarray(np.linalg.norm((wide - self.centre) @ self.whitening, axis=1))
+        return _to_neighbours(self.known, _unit_length(wide), count=self.neighbours)
+
+    def outside(self, embeddings: Float[np.ndarray, "rows features"]) -> Bool[np.ndarray, " rows"]:
+        """Whether each embedding is too far from the training pictures to trust its score."""
+        return self.distances(embeddings) > self.limit
+
+    def save(self, path: Path) -> None:
+        """Write an npz file of plain arrays.
+
+        Raises:
+            StorageError: The file system refused.
+        """
+        with whole_file(path) as temporary, temporary.open("wb") as file:
+            np.savez(
+                file,
+                kind=np.array(self.kind),
+                centre=self.centre,
+                whitening=self.whitening,
+                known=self.known,
+                numbers=np.array([self.neighbours, self.limit, self.inside]),
+            )
+
+
+def fit_gate(
+    train: Float[np.ndarray, "train features"],
+    *,
+    tune: Float[np.ndarray, "tune features"],
+    kind: GateKind = "mahalanobis",
+    inside: float = 0.95,
+    neighbours: int = 10,
+) -> Gate:
+    """Fit a gate on embeddings of the train part, its limit on those of the tune part.
+
+    A picture outside is unlike the training pictures: another projection, a foreign object, another maker. A picture
+    inside may still be misread. A gate says nothing of the label, and nothing of which shifts it notices was promised:
+    measure it on pictures of the kind you fear.
+
+    Args:
+        train: One row a picture.
+        tune: Of other women, one row a picture. Rows count as they are: where some women have many more pictures than
+            others, take one of each.
+        kind: `mahalanobis` (one cloud, covariance shrunk towards a sphere), or `neighbours` (any shape; keeps the
+            training embeddings, scaled to unit length).
+        inside: Share of tune rows that lie within the limit, in (0, 1): 1 - inside of good pictures are refused.
+        neighbours: k of the distance to the k-th nearest.
+
+    Returns:
+        The gate.
+
+    Raises:
+        RecipeError: A setting is not allowed, or the tune part is too small for it.
+        SourceError: Embeddings are not finite, or do not have the same number of features.
+
+    Source:
+        Lee et al., NeurIPS (2018): Mahalanobis distance; Ledoit and Wolf, J. Multivariate Analysis 88 (2004): the
+        shrinkage; Sun et al., ICML (2022): the k-th neighbour of embeddings of unit length. The limit is the value of
+        rank ceil((n + 1) inside), as in split conformal prediction.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> gate = fit_gate(rng.normal(size=(500, 4)), tune=rng.normal(size=(200, 4)))
+        >>> gate.outside(np.array([[0.0, 0.0, 0.0, 0.0], [9.0, 0.0, 0.0, 0.0]]))
+        array([False,  True])
+    """
+    if not 0.0 < inside < 1.0:
+        raise RecipeError(f"inside must be in (0, 1), got {inside}. 0.95 is usual")
+    if kind == "neighbours" and not 1 <= neighbours <= len(train):
+        raise RecipeError(f"neighbours must be from 1 to the {len(train)} training rows, got {neighbours}")
+    if len(train) < 2:
+        raise RecipeError(f"a gate takes at least 2 training rows, got {len(train)}")
+    rank = int(np.ceil((len(tune) + 1) * inside - 1e-9))
+    if rank > len(tune):
+        raise RecipeError(f"{len(tune)} tune rows are too few for inside {inside}. Take more rows, or a smaller share")
+    wide, features = _checked(train, features=train.shape[1]), train.shape[1]
+    if kind == "mahalanobis":
+        centre, whitening, known = *_cloud(wide), np.empty((0, features))
+    else:
+        centre, whitening, known = np.zeros(features), np.eye(features), _unit_length(wide)
+    gate = Gate(
+        kind=kind,
+        centre=centre,
+        whitening=whitening,
+        known=known,
+        neighbours=neighbours if kind == "neighbours" else 0,
+        limit=np.inf,
+        inside=inside,
+    )
+    return replace(gate, limit=float(np.sort(gate.distances(tune))[rank - 1]))
+
+
+def read_gate(path: Path) -> Gate:
+    """Read a gate. Nothing in the file is executed or unpickled.
+
+    Args:
+        path: What `Gate.save` wrote.
+
+    Returns:
+        The gate.
+
+    Raises:
+        BundleError: There is no such file, or it is not a gate.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            neighbours, limit, inside = (float(value) for value in file["numbers"])
+            kind: GateKind = "neighbours" if str(file["kind"]) == "neighbours" else "mahalanobis"
+            return Gate(
+                kind=kind,
+                centre=file["centre"],
+                whitening=file["whitening"],
+                known=file["known"],
+                neighbours=int(neighbours),
+                limit=limit,
+                inside=inside,
+            )
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise BundleError(f"{path.name}: not a gate ({type(error).__name__}). Fit it again") from error
+
+
+def _cloud(
+    train: Float[np.ndarray, "train features"],
+) -> tuple[Float[np.ndarray, " features"], Float[np.ndarray, "features features"]]:
+    """Centre, and the inverse square root of the shrunk covariance."""
+    fitted = LedoitWolf().fit(train)
+    values, vectors = np.linalg.eigh(fitted.covariance_)
+    if values.max() <= 0.0:
+        raise SourceError("embeddings: every training row is the same: no distance can be measured")
+    return fitted.location_, vectors / np.sqrt(np.maximum(values, 1e-12 * values.max()))
+
+
+def _checked(embeddings: Float[np.ndarray, "rows features"], *, features: int) -> Float[np.ndarray, "rows given"]:
+    if embeddings.shape[1] != features:
+        raise SourceError(f"embeddings: {embeddings.shape[1]} features, where the gate has {features}. Use one network")
+    if not np.isfinite(embeddings).all():
+        raise SourceError("embeddings: a value is not a finite number. Embed the pictures again")
+    return embeddings.astype(np.float64)
+
+
+def _unit_length(embeddings: Float[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
+    return np.asarray(embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12))
+
+
+def _to_neighbours(
+    known: Float[np.ndarray, "known features"], embeddings: Float[np.ndarray, "rows features"], *, count: int
+) -> Float[np.ndarray, " rows"]:
+    found = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(known).kneighbors(embeddings)
+    return np.asarray(found[0][:, -1])
