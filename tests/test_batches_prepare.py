@@ -183,6 +183,30 @@ def test_a_file_that_changed_just_now_is_not_remembered(tmp_path: Path) -> None:
         assert book.sha256((tmp_path / "a.png").stat()) is None
 
 
+def test_two_runs_on_one_cache_do_not_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base was once locked from the first note of a run to the next: the other one stood still, then gave up."""
+    monkeypatch.setattr(ledger, "SETTLED_S", 0.0)
+    monkeypatch.setattr(ledger, "WAIT_S", 0.0)
+    stat = picture(tmp_path / "a.png").stat()
+
+    with ledger.Ledger(tmp_path / "c") as one, ledger.Ledger(tmp_path / "c") as other:
+        one.note(stat, stat, sha256="aa")
+        other.note(picture(tmp_path / "b.png").stat(), (tmp_path / "b.png").stat(), sha256="bb")
+
+    with ledger.Ledger(tmp_path / "c") as book:
+        assert [book.sha256((tmp_path / name).stat()) for name in ("a.png", "b.png")] == ["aa", "bb"]
+
+
+def test_a_file_in_the_place_of_the_cache_ends_the_run_and_is_no_fault_of_the_pictures(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "c").touch()
+
+    with pytest.raises(StorageError, match="could not be written"):
+        prepare(
+            images(tmp_path, ["a.png"]), roots={"own": tmp_path}, preprocess=SMALL, folder=tmp_path / "c", workers=0
+        )
+
+
 def test_only_what_was_left_half_written_long_ago_is_swept(tmp_path: Path) -> None:
     (tmp_path / "ab").mkdir()
     for name, age_s in ((".ab.npy.x.npy", 7200), (".ab.npy.y.npy", 60), ("ab.npy", 7200)):
@@ -301,13 +325,11 @@ def test_a_cluster_prepares_the_same_and_loses_only_what_kills_its_decoder(tmp_p
     assert sorted(lost) == ["a", "b", "crashed"]
 
 
-def test_a_cluster_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere", "tcp://127.0.0.1:port"])
+def test_a_cluster_that_is_not_there_is_said(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mammoscope.batches.cluster.ANSWER_S", 0.2)
 
-    with (
-        pytest.raises(ClusterError, match=r"tcp://127.0.0.1:1: no Dask scheduler answers there"),
-        connected("tcp://127.0.0.1:1"),
-    ):
+    with pytest.raises(ClusterError, match=f"{address}: no Dask scheduler answers there"), connected(address):
         pass
 
 

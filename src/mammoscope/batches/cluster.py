@@ -45,13 +45,14 @@ def connected(address: str) -> Iterator[Cluster]:
     try:
         from distributed import Client, TimeoutError  # noqa: A004, PLC0415
         from distributed.client import FutureCancelledError  # noqa: PLC0415
-        from distributed.comm import CommClosedError  # noqa: PLC0415
+        from distributed.comm import CommClosedError, get_address_host_port  # noqa: PLC0415
         from distributed.scheduler import KilledWorker  # noqa: PLC0415
     except ImportError as error:
         raise ClusterError(
             "--cluster needs the package distributed. Install it with: pip install 'mammoscope[cluster]'"
         ) from error
     try:
+        get_address_host_port(address)  # what is no address leaves a client behind that nobody can close
         client = Client(address, timeout=ANSWER_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         raise ClusterError(f"{address}: no Dask scheduler answers there. Start one with: dask scheduler") from error

@@ -32,7 +32,8 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self._base: sqlite3.Connection | None = None
-        self._committed = time.monotonic()
+        self._noted: list[tuple[str, str, str]] = []
+        self._settled = time.monotonic()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(folder / FILE, timeout=WAIT_S)
@@ -46,11 +47,7 @@ class Ledger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._base is not None:
-            try:
-                self._base.commit()
-            except sqlite3.Error as refused:
-                self._give_up(refused)
+        self._settle()
         if self._base is not None:
             self._base.close()
 
@@ -72,13 +69,21 @@ class Ledger:
         changed = max(after.st_mtime, after.st_ctime)
         if self._base is None or _described(before) != _described(after) or time.time() - changed < SETTLED_S:
             return
+        self._noted.append((*_described(after), sha256))
+        if time.monotonic() - self._settled > COMMIT_S:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Write what was noted, in one go: the base is locked for as long as that takes, and others wait meanwhile."""
+        if self._base is None:
+            return
         try:
-            self._base.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (*_described(after), sha256))
-            if time.monotonic() - self._committed > COMMIT_S:
-                self._base.commit()
-                self._committed = time.monotonic()
+            with self._base:
+                self._base.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", self._noted)
         except sqlite3.Error as error:
             self._give_up(error)
+        self._noted.clear()
+        self._settled = time.monotonic()
 
     def _give_up(self, error: Exception) -> None:
         log.warning("%s cannot be used, every file is read again: %s", FILE, error)

@@ -83,8 +83,8 @@ def find_prepared(job: Job, *, digest: str, preprocess: Preprocess, folder: Path
     array = folder / name
     try:
         mean = float(json.loads(array.with_suffix(".json").read_text(encoding="utf-8"))["mean_intensity"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # where the cache itself is at fault, writing will say so
     return Prepared(digest=digest, file=name, mean_intensity=mean) if array.is_file() else None
 
 
