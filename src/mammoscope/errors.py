@@ -7,7 +7,8 @@ MammoscopeError
 ├─ BundleError   a trained model cannot be used here
 ├─ StorageError  a file could not be written
 ├─ DownloadError a data set could not be fetched (in mammoscope.download)
-└─ ClusterError a cluster cannot be used (in mammoscope.batches)
+├─ SealError     a sealed test set may not be evaluated on (in mammoscope.evaluation)
+└─ ClusterError  a cluster cannot be used (in mammoscope.batches)
 
 Catch by what you can do about it: fix the data set, set the image aside, edit the recipe,
 fetch another model, make room, ask or wait. Anything else that escapes is our bug.
