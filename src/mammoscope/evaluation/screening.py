@@ -93,7 +93,7 @@ def _sentence(numbers: dict[str, Estimate], *, women: int, ill: float, confidenc
     return (
         f"Of {women:,} women screened, {ill:.3g} of them with cancer, {_told(recalled, 0)} would be recalled, "
         f"{_told(found, 1)} of the cancers found and {_told(missed, 1)} missed "
-        f"({confidence:.0%} intervals over patients; the prevalence is stated, not measured)."
+        f"({100 * confidence:g} % intervals over patients; the prevalence is stated, not measured)."
     )
 
 
