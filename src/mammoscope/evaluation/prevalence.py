@@ -18,7 +18,7 @@ from mammoscope.evaluation.samples import Sample
 FEW = 10  # of either class: even an intercept alone is a guess
 ENOUGH = 100  # of either class for slope and intercept: Vergouwe et al., J. Clin. Epidemiology 58 (2005)
 ROUNDS = 200  # of the search for a prevalence, at most
-STEPS = 256  # in one log odds, to which replicates of a prevalence put rows together
+STEPS = 256  # in one log odds, to which replicates put rows together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,16 +113,14 @@ def recalibrate(
         ('1 positive of 4 rows: fewer than 10 of either class. Label more before using it',)
     """
     odds, labels = log_odds(sample.scores), sample.labels.astype(np.float64)
-    one = np.ones((len(odds), 1))
-    terms = np.column_stack([odds, one]) if slope else one
+    exact = _line(odds, hits=labels[:, None], weights=np.ones((len(odds), 1)), slope=slope)
+    steps, number = np.unique(np.round(odds * STEPS), return_inverse=True)
+    place, shape = (number, sample.patients), (len(steps), sample.patient_count)
+    rows, hits = (sparse.csr_matrix((values, place), shape=shape) for values in (np.ones_like(odds), labels))
 
     def statistic(weights: Float[np.ndarray, "patients columns"]) -> dict[str, Float[np.ndarray, " columns"]]:
-        rows = weights[sample.patients]
-        hits = labels[:, None] * rows
-        found = fit_logistic(terms, hits=hits, weights=rows, offset=None if slope else odds)
-        total = rows.sum(axis=0)
-        share = np.divide(hits.sum(axis=0), total, out=np.full_like(total, np.nan), where=total > 0)
-        return {"intercept": found[-1], "prevalence": share, **({"slope": found[0]} if slope else {})}
+        drawn, true = rows @ weights, hits @ weights
+        return _line(steps / STEPS, hits=true, weights=drawn, slope=slope)
 
     why = _why(sample, odds, slope=slope)
     found = resampled(
@@ -132,6 +130,7 @@ def recalibrate(
         seed=seed,
         confidence=confidence,
         reasons={"intercept": why, "slope": why, "prevalence": "no rows"},
+        exact={name: float(value[0]) for name, value in exact.items()},
     )
     intercept, line = found["intercept"].value, found["slope"].value if slope else 1.0
     falling = line is not None and line <= 0.0
@@ -228,6 +227,22 @@ def recalibrate_unlabelled(
         warnings=(assumed,),
         reason=f"the estimated prevalence is {found.value}: nothing to correct to" if edge else None,
     )
+
+
+def _line(
+    odds: Float[np.ndarray, " rows"],
+    *,
+    hits: Float[np.ndarray, "rows columns"],
+    weights: Float[np.ndarray, "rows columns"],
+    slope: bool,
+) -> dict[str, Float[np.ndarray, " columns"]]:
+    """Intercept, slope if asked for, and share of positive rows, of each weighting."""
+    one = np.ones((len(odds), 1))
+    terms = np.column_stack([odds, one]) if slope else one
+    found = fit_logistic(terms, hits=hits, weights=weights, offset=None if slope else odds)
+    total = weights.sum(axis=0)
+    share = np.divide(hits.sum(axis=0), total, out=np.full_like(total, np.nan), where=total > 0)
+    return {"intercept": found[-1], "prevalence": share, **({"slope": found[0]} if slope else {})}
 
 
 def _most_likely(
