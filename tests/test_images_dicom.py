@@ -421,6 +421,18 @@ def test_an_unknown_syntax_is_named(tmp_path: Path) -> None:
     assert caught.value.code == "unsupported_syntax"
 
 
+def test_a_name_that_slipped_into_the_syntax_is_not_told(tmp_path: Path) -> None:
+    read(mg(breast()), tmp_path)
+    (file,) = tmp_path.iterdir()
+    said = b"1.2.840.10008.1.2.1\0"
+    file.write_bytes(file.read_bytes().replace(said, b"BIRD^MIA".ljust(len(said)), 1))
+
+    with pytest.raises(ImageError, match="Transfer Syntax UID .* is no UID") as caught:
+        read_mammogram(file)
+
+    assert caught.value.code == "unsupported_syntax"
+
+
 @pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless])
 def test_a_stream_that_claims_another_size_is_never_decoded(tmp_path: Path, syntax: str) -> None:
     dataset = compressed(breast(), syntax)

@@ -95,6 +95,9 @@ def layout_of(header: Header) -> Layout:
     """
     path, meta = header.path, getattr(header.dataset, "file_meta", None)
     syntax = UID(str(getattr(meta, "TransferSyntaxUID", "") or NATIVE[0]))
+    if not set(syntax) <= set("0123456789."):  # it may be another element's value, so it is not told
+        what = f"{tagged('TransferSyntaxUID')} is no UID. Convert it, for example with: gdcmconv --raw"
+        raise refusal(path, "unsupported_syntax", what)
     allocated = header.required("BitsAllocated")
     stored = header.whole("BitsStored") or allocated
     high = header.whole("HighBit")
