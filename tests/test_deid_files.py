@@ -376,3 +376,26 @@ def test_real_files_keep_their_pixels_and_most_markers_are_seen(real_data: Path,
         assert pydicom.dcmread(file).PixelData == pydicom.dcmread(tmp_path / "out" / str(outcome.output)).PixelData
     lettered = {n for n, file in enumerate(files) if file.parent.name == "10011"}  # all four show a marker in letters
     assert lettered <= {n for n, one in enumerate(report.outcomes) if one.suspicions}
+
+
+def test_a_name_of_a_file_that_is_no_text_stands_in_the_table_as_its_bytes(tmp_path: Path) -> None:
+    """Archives hold names in old encodings. One of them once ended a run after its last file, without a table."""
+    strange = plant(tmp_path / "in" / "a.dcm").rename(tmp_path / "in" / "m\udcfcller.dcm")
+
+    deidentify([strange], out=tmp_path / "out", key=KEY, table=tmp_path / "map.csv", workers=0)
+
+    rows = list(csv.DictReader((tmp_path / "map.csv").read_text(encoding="utf-8").splitlines()))
+    assert rows[0]["path"].endswith(r"m\udcfcller.dcm")
+
+
+def test_the_command_accounts_for_every_input(tmp_path: Path) -> None:
+    """Copies were once in no line: of three inputs, one was written, one refused, and one was nowhere."""
+    plant(tmp_path / "in" / "1.dcm")
+    shutil.copy(tmp_path / "in" / "1.dcm", tmp_path / "in" / "2.dcm")
+    plant(tmp_path / "in" / "3.dcm", KVP="31")
+
+    told = CliRunner().invoke(app, ["deid", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--workers", "0"])
+
+    assert "1 of 3 files written" in told.output
+    assert "copies        1  equal to a file that was written already" in told.output
+    assert "refused       1  same_instance" in told.output

@@ -76,6 +76,8 @@ def _retained(text: str) -> frozenset[Retain]:
 def _told(report: "Report", page: Path) -> str:
     answer = report.as_json()
     lines = [f"{answer['written']} of {answer['inputs']} files written, {answer['patients']} patients: {page.name}"]
+    if answer["copies"]:
+        lines.append(f"copies   {answer['copies']:6}  equal to a file that was written already")
     lines += [f"refused  {row['count']:6}  {row['code']}: {row['meaning']}" for row in answer["refused"]["codes"]]
     lines += [
         f"    input {row['input']}: {row['code']}" + (f", {row['detail']}" if row["detail"] else "")

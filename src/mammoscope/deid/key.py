@@ -121,7 +121,7 @@ def write_private(path: Path, text: str, *, fresh: bool = False) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         how = os.O_WRONLY | os.O_CREAT | (os.O_EXCL if fresh else os.O_TRUNC)
-        with os.fdopen(os.open(path, how, 0o600), "w", encoding="utf-8") as file:
+        with os.fdopen(os.open(path, how, 0o600), "w", encoding="utf-8", errors="backslashreplace") as file:
             path.chmod(0o600)
             file.write(text)
             file.flush()
