@@ -217,7 +217,7 @@ def _finished(path: Path, picture: Picture, sight: Sight, *, wanted: Preprocess,
         what = f"its window shows every pixel as {float(shown.mean()):.2f}. Try window = percentile, or leave it out"
         raise refusal(path, "blank", what)
     if bare is not None:
-        shown[resampled(bare, shape=size) >= 254.5] = 0.0
+        shown[resampled(bare.astype(np.uint16), shape=size) >= 254.5] = 0.0
     flip = wanted.flip == "left" and sight.chest == "right"
     geometry = (geometry.mirrored() if flip else geometry).resized(*size)
     shown = shown[:, ::-1] if flip else shown
