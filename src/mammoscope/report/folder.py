@@ -19,6 +19,7 @@ MADE_BY = {
     "predictions.parquet": "mammoscope train",
     "metrics.json": "mammoscope evaluate",
     "explanations.json": "mammoscope explain",
+    "robustness.json": "mammoscope robustness",
 }
 """File of a run folder to the command that makes it."""
 
@@ -54,6 +55,7 @@ class RunFiles:
     prepare: Json | Missing
     metrics: Json | Missing
     explanations: Json | Missing
+    robustness: Json | Missing
     history: list[dict[str, Any]] | Missing
     cohort: pl.DataFrame | Missing
     predictions: pl.DataFrame | Missing

@@ -9,9 +9,10 @@ from markupsafe import Markup
 
 from mammoscope import __version__
 from mammoscope.errors import SourceError
-from mammoscope.report import figures, sections
+from mammoscope.report import figures, measured, measured_figures, sections
 from mammoscope.report.drawing import Drawing
 from mammoscope.report.folder import Missing, RunFiles, missing, read_run
+from mammoscope.report.tables import run_tables
 from mammoscope.report.words import number, paragraph, percent
 from mammoscope.storage import write_text
 
@@ -19,7 +20,7 @@ METRICS_SCHEMA = "1"
 
 
 def write_report(run: Path) -> Path:
-    """Write the report of a run into its folder: `report.html`, and its figures as `figures/*.svg`.
+    """Write the report of a run into its folder: `report.html`, with `figures/*.svg` and `tables/*.csv` beside it.
 
     Every number comes from the files of the folder. What is not there is named in its place, with the command that
     makes it.
@@ -48,7 +49,17 @@ def write_report(run: Path) -> Path:
     drawn = run_figures(files)
     for drawing in drawn.values():
         write_text(run / "figures" / f"{drawing.name}.svg", drawing.svg)
-    page = rendered("report.html.j2", **_context(files, drawn))
+    context = _context(files, drawn)
+    tables = run_tables(
+        _known(context["metrics"]),
+        hardest=context["hardest"],
+        history=[] if isinstance(files.history, Missing) else files.history,
+        parts=[] if isinstance(files.cohort, Missing) else context["cohort"],
+        flow=context["flow"],
+    )
+    for name, text in tables.items():
+        write_text(run / "tables" / f"{name}.csv", text)
+    page = rendered("report.html.j2", tables=sorted(tables), **context)
     write_text(run / "report.html", page)
     return run / "report.html"
 
@@ -97,10 +108,18 @@ def run_figures(files: RunFiles) -> dict[str, Drawing]:
             found.append(figures.roc_figure(result, confidence=confidence))
             found.append(figures.precision_recall_figure(result, confidence=confidence))
             found.append(figures.confusion_figure(result))
+            found.append(measured_figures.calibration_figure(result))
+        headline = metrics["units"][metrics["headline"]]
+        if (largest := measured.decision_unit(metrics)) is not None:
+            found.append(measured_figures.decision_figure(metrics["units"][largest]))
+        if metrics.get("subgroups"):
+            found.append(measured_figures.forest_figure(metrics["subgroups"], whole=headline["test"]))
     if isinstance(files.predictions, pl.DataFrame):
         found.append(figures.score_figure(files.predictions, threshold=threshold))
     if not isinstance(files.history, Missing):
         found.append(figures.training_figure(files.history))
+    if isinstance(files.robustness, dict):
+        found.append(measured_figures.robustness_figure(files.robustness))
     if isinstance(files.cohort, pl.DataFrame):
         found.append(figures.cohort_figure(files.cohort))
     return {drawing.name: drawing for drawing in found if drawing is not None}
@@ -146,24 +165,35 @@ def _context(files: RunFiles, drawn: dict[str, Drawing]) -> dict[str, Any]:
         if isinstance(shown, Missing)
         else sections.gallery([row for row in shown if isinstance(row, dict)], run=files.folder),
     }
+    tested = files.robustness
+    context["robustness"] = tested if not isinstance(tested, dict) else measured.robustness_block(tested)
     return context | _results(metrics, files)
 
 
 def _results(metrics: dict[str, Any] | Missing, files: RunFiles) -> dict[str, Any]:
     if isinstance(metrics, Missing):
-        return {"summary": None, "hardest": None}
+        return {"summary": None, "glance": [], "hardest": None, "seals": []}
     threshold = metrics["units"].get("image", {}).get("threshold", {}).get("value")
-    wrong = None
+    wrong = intervals = None
+    if isinstance(files.predictions, pl.DataFrame):
+        intervals = measured.interval_table(metrics, files.predictions)
     if isinstance(files.predictions, pl.DataFrame) and threshold is not None:
         wrong = sections.hardest(files.predictions, threshold=threshold)
     return {
         "summary": paragraph(metrics),
+        "glance": measured.glance(metrics, _known(files.robustness)),
         "test_table": sections.number_table(metrics, part="test"),
         "tune_table": sections.number_table(metrics, part="tune"),
         "baseline_rows": sections.baseline_table(metrics),
         "units": shown_units(metrics),
         "confusions": [sections.confusion_table(metrics["units"][unit]) for unit in shown_units(metrics)],
         "hardest": wrong,
+        "intervals": intervals,
+        "calibrations": [measured.calibration_block(metrics["units"][unit]) for unit in shown_units(metrics)],
+        "decision_unit": measured.decision_unit(metrics),
+        "thousand": measured.thousand_block(metrics),
+        "subgroups": measured.subgroup_block(metrics),
+        "seals": measured.seal_block(metrics.get("sealed", [])),
     }
 
 

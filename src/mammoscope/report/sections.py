@@ -42,7 +42,7 @@ def number_table(metrics: Facts, *, part: str) -> Row:
         for unit, result in units.items()
     ]
     rows = [
-        {"name": name, "key": key, "cells": [_cell(result[part].get(key)) for result in units.values()]}
+        {"name": name, "key": key, "cells": [estimate_cell(result[part].get(key)) for result in units.values()]}
         for key, name in METRIC_NAMES.items()
     ]
     return {"units": heads, "rows": rows}
@@ -61,10 +61,10 @@ def baseline_table(metrics: Facts) -> list[Row]:
                 "used": baseline["used"],
                 "dropped": baseline["dropped"],
                 "reason": baseline["reason"],
-                "auc": _cell(found["test"]["auc"]) if found else None,
-                "average_precision": _cell(found["test"]["average_precision"]) if found else None,
-                "accuracy": _cell(found["test"]["accuracy"]) if found else None,
-                "difference": _cell(found["difference"]["auc"]) if found else None,
+                "auc": estimate_cell(found["test"]["auc"]) if found else None,
+                "average_precision": estimate_cell(found["test"]["average_precision"]) if found else None,
+                "accuracy": estimate_cell(found["test"]["accuracy"]) if found else None,
+                "difference": estimate_cell(found["difference"]["auc"]) if found else None,
                 "verdict": found["difference"]["verdict"] if found else None,
                 "words": lead_words(baseline, unit=unit),
             }
@@ -192,6 +192,19 @@ def settings(values: Facts) -> list[tuple[str, list[tuple[str, str]]]]:
     return [("", plain), *groups] if plain else groups
 
 
+def estimate_cell(estimate: Facts | None, *, digits: int = 3) -> Row:
+    """One number for a table: its value, both ends, and why there is none."""
+    if estimate is None:
+        return {"value": NONE, "ends": "", "reason": "does not apply"}
+    return {
+        "value": number(estimate["value"], digits=digits),
+        "ends": interval(estimate, digits=digits),
+        "reason": estimate.get("reason"),
+        "undefined": estimate.get("undefined", 0),
+        "replicates": estimate.get("replicates"),
+    }
+
+
 def picked(values: Facts | None, *names: str) -> Row:
     """Some keys of a mapping, None for what it does not say."""
     return {name: (values or {}).get(name) for name in names}
@@ -221,18 +234,6 @@ def _plain(value: Any) -> str:
             return str(value)
         case _:
             return json.dumps(value)
-
-
-def _cell(estimate: Facts | None) -> Row:
-    if estimate is None:
-        return {"value": NONE, "ends": "", "reason": "does not apply"}
-    return {
-        "value": number(estimate["value"]),
-        "ends": interval(estimate),
-        "reason": estimate.get("reason"),
-        "undefined": estimate.get("undefined", 0),
-        "replicates": estimate.get("replicates"),
-    }
 
 
 def _threshold(threshold: Facts) -> Row:

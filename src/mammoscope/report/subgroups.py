@@ -1,6 +1,6 @@
 """A subgroup analysis in words: the same on the terminal and in the report."""
 
-from mammoscope.report.words import METRIC_NAMES, Facts, interval, number, percent
+from mammoscope.report.words import METRIC_NAMES, Facts, interval, number, p_words, percent
 
 
 def subgroup_lines(found: Facts) -> list[str]:
@@ -36,7 +36,8 @@ def subgroup_lines(found: Facts) -> list[str]:
         )
         lines += [
             f"{factor['name']}: {METRIC_NAMES[name].lower()} differs, {number(other['worst_value']['value'])} in "
-            f"{other['worst']}, {number(other['gap']['value'])} below {other['best']} (p {_p(other['p_adjusted'])})"
+            f"{other['worst']}, {number(other['gap']['value'])} below {other['best']} "
+            f"(p {p_words(other['p_adjusted'])})"
             for name, other in factor["gaps"].items()
             if name != "auc" and other["differs"]
         ]
@@ -50,8 +51,4 @@ def _verdict(gap: Facts) -> str:
     if gap["p_value"] is None:
         return f"not tested ({gap['reason']})"
     what = "differs from" if gap["differs"] else "not distinguishable from"
-    return f"{what} {gap['best']} (gap {number(gap['gap']['value'])}, p {_p(gap['p_adjusted'])} after Holm)"
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else number(value)
+    return f"{what} {gap['best']} (gap {number(gap['gap']['value'])}, p {p_words(gap['p_adjusted'])} after Holm)"

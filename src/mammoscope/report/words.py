@@ -37,6 +37,15 @@ RULES = {
     "fixed": "fixed beforehand",
 }
 
+METHODS = {
+    "none": "none",
+    "temperature": "temperature scaling",
+    "platt": "Platt scaling",
+    "isotonic": "isotonic regression",
+    "beta": "beta calibration",
+}
+"""Calibrator to its name in print."""
+
 NONE = "\N{EN DASH}"
 """Printed where there is no value."""
 
@@ -56,7 +65,7 @@ def number(value: float | None, *, digits: int = 3) -> str:
     return text.removeprefix("-") if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
-def interval(estimate: Facts) -> str:
+def interval(estimate: Facts, *, digits: int = 3) -> str:
     """Both ends of an interval; empty where there is none.
 
     Example:
@@ -65,7 +74,7 @@ def interval(estimate: Facts) -> str:
     """
     if estimate.get("low") is None or estimate.get("high") is None:
         return ""
-    return f"{number(estimate['low'])} to {number(estimate['high'])}"
+    return f"{number(estimate['low'], digits=digits)} to {number(estimate['high'], digits=digits)}"
 
 
 def percent(confidence: float) -> str:
@@ -84,9 +93,21 @@ def rule_words(threshold: Facts) -> str:
     Example:
         >>> rule_words({"rule": "sensitivity", "at_least": 0.9})
         'sensitivity of at least 0.9'
+        >>> rule_words({"rule": "cost", "miss_cost": 20.0})
+        'lowest cost, one miss as bad as 20 false recalls'
     """
     asked = {name: threshold.get(name) or 0 for name in ("at_least", "at_most", "miss_cost")}
     return RULES[threshold["rule"]].format(**asked)
+
+
+def p_words(value: float | None) -> str:
+    """A p value for print; a dash where there is none.
+
+    Example:
+        >>> p_words(0.0004), p_words(0.25)
+        ('< 0.001', '0.250')
+    """
+    return "< 0.001" if value is not None and value < 0.001 else number(value)
 
 
 def lead_words(baseline: Facts, *, unit: str) -> str:
