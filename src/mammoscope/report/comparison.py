@@ -1,19 +1,20 @@
 """Several runs on the same test patients, side by side in one HTML file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from mammoscope.errors import SourceError
-from mammoscope.evaluation import Difference, Measured, auc_difference, measure, sample_of, unit_rows
+from mammoscope.evaluation import Aggregation, Contender, Leaderboard, Measured, measure, sample_of, unit_rows
 from mammoscope.report.drawing import DASHES, MUTED, SERIES, Drawing, draw, unit_square
 from mammoscope.report.folder import MADE_BY, Missing, RunFiles, read_run
 from mammoscope.report.page import inline, rendered, usable_metrics
+from mammoscope.report.places import Pair, board, board_block, board_words, headings, metric_pairs, paired
 from mammoscope.report.sections import number_table, settings
+from mammoscope.report.tables import as_csv
 from mammoscope.report.words import interval, number, size_words
 from mammoscope.storage import write_text
 from mammoscope.vocabulary import Part
@@ -38,7 +39,7 @@ def write_comparison(runs: Sequence[Path], *, out: Path) -> Path:
 
     Args:
         runs: Two to six run folders, each measured.
-        out: HTML file to write; the ROC curves are written beside it as `<name>-roc-<unit>.svg`.
+        out: HTML file to write; beside it `<name>-roc-<unit>.svg`, `<name>-differences.csv` and `<name>-places.csv`.
 
     Returns:
         `out`.
@@ -60,22 +61,31 @@ def write_comparison(runs: Sequence[Path], *, out: Path) -> Path:
     for unit, drawing in drawings.items():
         if drawing is not None:
             write_text(out.parent / f"{out.stem}-roc-{unit}.svg", drawing.svg)
-    first = named[0].metrics
+    first, called = named[0].metrics, [run.name for run in named]
+    pairs = {unit: paired(called, found, confidence=first["confidence"]) for unit, found in measured.items()}
+    ranked = board([Contender(name=run.name, rows=run.test) for run in named], first)
+    rows = [{"unit": unit, **asdict(pair)} for unit, found in pairs.items() for pair in found]
+    write_text(out.parent / f"{out.stem}-differences.csv", as_csv(rows))
+    if ranked is not None:
+        write_text(out.parent / f"{out.stem}-places.csv", as_csv(_places(ranked)))
     page = rendered(
         "comparison.html.j2",
         title=" against ".join(run.name for run in named) if len(named) == 2 else f"{len(named)} runs compared",
         runs=[_head(run, place, out) for place, run in enumerate(named)],
-        summary=_summary(named, measured, unit=first["headline"]),
+        summary=_summary(pairs[first["headline"]], unit=first["headline"]) if len(named) == 2 else board_words(ranked),
+        board=board_block(ranked),
         fingerprint=named[0].fingerprint,
         confidence=first["confidence"],
         replicates=first["replicates"],
         seed=first["seed"],
         size=size_words(first["units"][first["headline"]]["test"]["auc"], unit=first["headline"]),
         tables=[_table(named, unit) for unit in units],
-        differences=[
-            {"unit": unit, "rows": _differences(named, measured[unit], confidence=first["confidence"])}
-            for unit in units
-        ],
+        differences=[{"unit": unit, "rows": [pair.cells for pair in pairs[unit]]} for unit in units],
+        others={
+            "unit": first["headline"],
+            "heads": headings(),
+            "rows": metric_pairs(called, measured[first["headline"]], confidence=first["confidence"]),
+        },
         figures={unit: inline(drawing) for unit, drawing in drawings.items()},
         captions={unit: drawing.alt for unit, drawing in drawings.items() if drawing is not None},
         warnings=[(run.name, text) for run in named for text in run.metrics["warnings"]],
@@ -145,8 +155,8 @@ def _refuse_other_test_part(first: _Run, other: _Run) -> None:
             f"{both} have different splits (fingerprints {str(first.fingerprint)[:12]} and "
             f"{str(other.fingerprint)[:12]}). Give both recipes the same [split] and seed"
         )
-    for setting in ("headline", "rule", "at_least", "replicates", "confidence", "seed"):
-        found = (first.metrics[setting], other.metrics[setting])
+    for setting in ("headline", "rule", "at_least", "aggregation", "replicates", "confidence", "seed"):
+        found = (first.metrics.get(setting), other.metrics.get(setting))
         if found[0] != found[1]:
             raise SourceError(
                 f"{both} were measured with other settings ({setting} {found[0]!r} and {found[1]!r}). "
@@ -156,31 +166,14 @@ def _refuse_other_test_part(first: _Run, other: _Run) -> None:
 
 def _measured(run: _Run, unit: Any) -> Measured:
     metrics = run.metrics
-    sample = sample_of(unit_rows(run.test, unit=unit))
-    return measure(sample, replicates=metrics["replicates"], seed=metrics["seed"], curves=False)
+    sample = sample_of(unit_rows(run.test, unit=unit, aggregation=Aggregation(**metrics.get("aggregation", {}))))
+    threshold = metrics["units"][unit]["threshold"]["value"]
+    return measure(sample, threshold=threshold, replicates=metrics["replicates"], seed=metrics["seed"], curves=False)
 
 
-def _differences(named: Sequence[_Run], measured: Sequence[Measured], *, confidence: float) -> list[dict[str, Any]]:
-    rows = []
-    for one, other in combinations(range(len(named)), 2):
-        found: Difference = auc_difference(measured[one], measured[other], confidence=confidence)
-        rows.append(
-            {
-                "first": named[one].name,
-                "second": named[other].name,
-                "value": number(found.auc.value),
-                "ends": interval({"low": found.auc.low, "high": found.auc.high}),
-                "verdict": found.verdict,
-                "reason": found.auc.reason,
-            }
-        )
-    return rows
-
-
-def _summary(named: Sequence[_Run], measured: dict[Any, list[Measured]], *, unit: str) -> str:
-    rows = _differences(named, measured[unit], confidence=named[0].metrics["confidence"])
+def _summary(pairs: Sequence[Pair], *, unit: str) -> str:
     said = []
-    for row in rows:
+    for row in (pair.cells for pair in pairs):
         what = row["reason"] if row["verdict"] is None else f"difference {row['value']}, {row['ends']}"
         if row["verdict"] == "not distinguishable":
             said.append(f"{row['first']} and {row['second']} are not distinguishable ({what})")
@@ -189,6 +182,17 @@ def _summary(named: Sequence[_Run], measured: dict[Any, list[Measured]], *, unit
         else:
             said.append(f"{row['first']} is {row['verdict']} {row['second']} ({what})")
     return f"By ROC AUC per {unit}, on the same test patients: {'; '.join(said)}."
+
+
+def _places(ranked: Leaderboard) -> list[dict[str, Any]]:
+    return [
+        {
+            **{key: getattr(line, key) for key in ("place", "name", "p_value", "p_adjusted", "distinguishable")},
+            **{key: getattr(line.auc, key) for key in ("value", "low", "high", "n", "positives", "patients")},
+            "behind": None if line.behind is None else line.behind.value,
+        }
+        for line in ranked.standings
+    ]
 
 
 def _table(named: Sequence[_Run], unit: str) -> dict[str, Any]:

@@ -140,20 +140,29 @@ def confusion_figure(result: Facts) -> Drawing | None:
 
 
 def training_figure(history: Sequence[Facts]) -> Drawing:
-    """Loss, AUC on tune, and learning rate by epoch; the chosen epoch marked."""
+    """Loss, AUC on tune, accuracy where the history has it, and learning rate by epoch; the chosen epoch marked."""
     epochs = [row["epoch"] for row in history]
     best = [row["epoch"] for row in history if row.get("best")]
+    accuracy = {
+        name: style
+        for name, style in {"train_accuracy": ("train", BLUE, "-"), "tune_accuracy": ("tune", RUST, "--")}.items()
+        if any(row.get(name) is not None for row in history)
+    }
 
     def paint(figure: Figure) -> None:
-        panels = figure.subplots(1, 3)
+        panels = figure.subplots(1, 4 if accuracy else 3)
         _lines(panels[0], epochs, history, {"train_loss": ("train", BLUE, "-"), "tune_loss": ("tune", RUST, "--")})
         panels[0].set(title="Loss", ylim=(0, None))
         panels[0].legend(loc="best")
         _lines(panels[1], epochs, history, {"tune_auc": ("tune", RUST, "-")})
-        panels[1].set(title="ROC AUC on the tune part")
-        _lines(panels[2], epochs, history, {"lr": ("learning rate", INK, "-")})
-        panels[2].set(title="Learning rate", ylim=(0, None))
-        panels[2].yaxis.set_major_formatter("{x:g}")
+        panels[1].set(title="ROC AUC on the tune part" if not accuracy else "AUC on tune")
+        if accuracy:
+            _lines(panels[2], epochs, history, accuracy)
+            panels[2].set(title="Accuracy")
+            panels[2].legend(loc="best")
+        _lines(panels[-1], epochs, history, {"lr": ("learning rate", INK, "-")})
+        panels[-1].set(title="Learning rate", ylim=(0, None))
+        panels[-1].yaxis.set_major_formatter("{x:g}")
         for axes in panels:
             axes.set_xlabel("epoch")
             axes.xaxis.get_major_locator().set_params(integer=True)
@@ -164,7 +173,8 @@ def training_figure(history: Sequence[Facts]) -> Drawing:
     return draw(
         "training",
         title="Training",
-        alt=f"Loss, AUC on the tune part and learning rate over {len(history)} epochs; {chosen}. "
+        alt=f"Loss, AUC on the tune part{', accuracy' if accuracy else ''} and learning rate "
+        f"over {len(history)} epochs; {chosen}. "
         "The loss on train is what is minimised, class weights included; on tune it is the plain log loss.",
         size=(9.6, 2.9),
         paint=paint,

@@ -104,10 +104,10 @@ def calibration_block(result: Facts) -> Row | None:
 def thousand_block(metrics: Facts) -> Row | None:
     """A thousand women at the stated prevalence, by unit; None without one."""
     units = metrics["units"]
-    found = {unit: result["per_thousand"] for unit, result in units.items() if result.get("per_thousand")}
+    found = {unit: result["per_thousand"] for unit, result in reversed(units.items()) if result.get("per_thousand")}
     if not found:
         return None
-    unit = list(found)[-1]  # the largest: a woman, where patients have a result
+    unit = next(iter(found))  # the largest: a woman, where patients have a result
     rows = [
         {"name": name, "cells": [estimate_cell(one[key], digits=1) for one in found.values()]}
         for key, name in WOMEN.items()
@@ -253,7 +253,7 @@ def _bin_error(columns: Sequence[tuple[str, Facts]], key: str) -> Row:
         for _, side in columns
     ]
     what = f"ECE, {first['asked']} bins of {first['bins']}"
-    return {"name": what, "right": "0", "cells": cells}
+    return {"name": what, "right": None, "cells": cells}
 
 
 def _gap(name: str, gap: Facts) -> Row:
