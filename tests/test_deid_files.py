@@ -26,7 +26,7 @@ from mammoscope.cli import app
 from mammoscope.deid import CODES, Dates, Flag, Key, Settings, deidentify, drawn_key
 from mammoscope.deid.burned import header_suspicions, marks_outside, pixel_suspicions
 from mammoscope.deid.reading import quiet
-from mammoscope.errors import RecipeError
+from mammoscope.errors import RecipeError, SourceError
 from mammoscope.images import Preprocess, read_mammogram
 from mammoscope.phantom.machine import STRONG
 from mammoscope.phantom.mg import Mammography, write_mammogram
@@ -399,3 +399,21 @@ def test_the_command_accounts_for_every_input(tmp_path: Path) -> None:
     assert "1 of 3 files written" in told.output
     assert "copies        1  equal to a file that was written already" in told.output
     assert "refused       1  same_instance" in told.output
+
+
+def test_linked_folders_and_looping_links_are_accounted_for(tmp_path: Path) -> None:
+    plant(tmp_path / "far" / "1.dcm")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "far")
+    (tmp_path / "in" / "loop").symlink_to("loop")
+
+    report = deidentify([tmp_path / "in"], out=tmp_path / "out", key=KEY, workers=0)
+
+    assert [one.code for one in report.outcomes] == [None, "unreadable"]
+
+
+def test_a_folder_without_files_is_no_success(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+
+    with pytest.raises(SourceError, match="there is no file"):
+        deidentify([tmp_path / "in"], out=tmp_path / "out", key=KEY, workers=0)

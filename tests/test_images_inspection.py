@@ -268,3 +268,14 @@ def test_real_mammograms_are_drawn(real_data: Path) -> None:
         assert found.breast is not None
         assert 0.05 < float(found.breast_share or 0) < 0.6
         assert opened(found.picture).shape[2] == 3
+
+
+def test_linked_folders_are_searched_and_each_once(tmp_path: Path) -> None:
+    """Archives are often folders of links. Their files were once left out, without a word."""
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "a.png").touch()
+    (tmp_path / "near").mkdir()
+    (tmp_path / "near" / "link").symlink_to(tmp_path / "far")
+    (tmp_path / "far" / "back").symlink_to(tmp_path / "near")
+
+    assert [found.name for found in find_pictures([tmp_path / "near"])] == ["link/a.png"]

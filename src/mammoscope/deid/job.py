@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,8 +19,9 @@ from mammoscope.deid.profile import EDITION, OPTIONS_EDITION
 from mammoscope.deid.reading import CODES as REFUSALS
 from mammoscope.deid.settings import CODES, Settings
 from mammoscope.deid.tally import Line, Tally
-from mammoscope.errors import RecipeError
+from mammoscope.errors import RecipeError, SourceError
 from mammoscope.images import Limits
+from mammoscope.images.folder import files_in
 from mammoscope.storage import write_text
 from mammoscope.workers.many import over_files
 
@@ -123,6 +125,7 @@ def deidentify(
 
     Raises:
         RecipeError: The folders cannot be used together, or `out` was made with another key or other settings.
+        SourceError: There is no file.
         StorageError: The file system refused.
 
     Source:
@@ -132,6 +135,8 @@ def deidentify(
     _refuse_places(inputs, out=out, table=table)
     _refuse_other_run(out, key=key, settings=wanted)
     files = list(_files(inputs))
+    if not files:
+        raise SourceError("there is no file in what is to be de-identified. Name the folder that has them")
     report = Report(settings=wanted, fingerprint=key.fingerprint, inputs=len(files), outcomes=(), lines=())
     _write(report, out)  # whose folder this is, before the first file
     tally, outcomes = Tally(), list[Outcome]()
@@ -183,8 +188,8 @@ def _files(inputs: Sequence[Path]) -> Iterator[Path]:
     """Every file once, folders searched in order; what is missing stays in the list and gets its code."""
     seen = set()
     for given in inputs:
-        for path in sorted(given.rglob("*")) if given.is_dir() else [given]:
-            if path.is_dir() or (there := path.resolve()) in seen:
+        for path in files_in(given) if given.is_dir() else [given]:
+            if (there := os.path.realpath(path)) in seen:
                 continue
             seen.add(there)
             yield path

@@ -1,10 +1,14 @@
 """Which files are meant: those that are named, and the pictures in folders that are named."""
 
+import logging
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from mammoscope.errors import SourceError
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = frozenset({".dcm", ".dicom", ".png", ".pgm", ".jpg", ".jpeg", ".tif", ".tiff"})
 """What a folder is searched for; a file named by itself may be called anything."""
@@ -44,11 +48,32 @@ def find_pictures(named: Iterable[Path], *, leave_out: Path | None = None) -> li
     return [found for path in named for found in _found(path, closed)]
 
 
+def files_in(folder: Path) -> list[Path]:
+    """Everything in a folder and its subfolders that is no folder, sorted; linked folders are searched, each once.
+
+    A folder that cannot be listed is named in the log.
+    """
+    found: list[Path] = []
+    seen: set[str] = set()
+    for here, inner, names in os.walk(folder, followlinks=True, onerror=_told):
+        real = os.path.realpath(here)
+        if real in seen:
+            inner.clear()
+            continue
+        seen.add(real)
+        found += [Path(here, name) for name in names]
+    return sorted(found)
+
+
+def _told(error: OSError) -> None:
+    log.warning("%s: cannot be searched, %s", Path(error.filename).name, error.strerror)
+
+
 def _found(path: Path, closed: Path | None) -> Iterator[Found]:
     if not path.is_dir():
         yield Found(path=path, name=path.name)
         return
-    inside = sorted(file for file in path.rglob("*") if file.is_file() and _named_as_a_picture(file))
+    inside = [file for file in files_in(path) if file.is_file() and _named_as_a_picture(file)]
     if closed is not None and closed != path.resolve():
         inside = [file for file in inside if closed not in file.resolve().parents]
     if not inside:
