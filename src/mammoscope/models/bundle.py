@@ -151,7 +151,7 @@ def _sha256(file: Path) -> str:
 
 
 def model_card(manifest: Manifest) -> str:
-    """The model card of a bundle, in Markdown with the hub's front matter."""
+    """The model card of a bundle, in Markdown with the hub's front matter; `write_cards` has the full one of a run."""
     threshold = "none" if manifest.threshold is None else f"{manifest.threshold:.4f} ({manifest.threshold_rule})"
     calibration = "none: a score is no probability"
     if manifest.calibrator is not None:

@@ -53,7 +53,7 @@ def run_recipe(
         The report's path, the number of findings, and the answer in a few lines.
     """
     from mammoscope.models import check_fit
-    from mammoscope.report import summary_lines, write_report
+    from mammoscope.report import summary_lines, write_cards, write_report
 
     check_fit(recipe.model, rows=recipe.preprocess.rows, cols=recipe.preprocess.cols)
     say(f"index     {recipe.source}")
@@ -76,6 +76,7 @@ def run_recipe(
     lines = summary_lines(facts)
     if failed or errors:
         lines = [*lines, f"findings: {errors} audit errors, {failed} images could not be read; the report lists them"]
+    write_cards(run)
     return Done(report=write_report(run), findings=failed + errors, lines=lines)
 
 
