@@ -24,6 +24,31 @@ UNREADABLE = (
 )
 
 
+KNOWN_WORDS = frozenset(
+    {
+        *("RTIMAGE", "RTSTRUCT", "RTPLAN", "RTDOSE", "SEG", "KO", "REG", "DOC", "OPT", "ECG", "IVUS", "HC", "BMD"),
+        *("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT"),
+        *("LINEAR", "LINEAR_EXACT", "SIGMOID", "GEOMETRY", "FIDUCIAL", "BOTH", "BILATERAL", "UNPAIRED", "OTHER"),
+        *(
+            "NORMAL",
+            "HARD",
+            "SOFT",
+            "HARDER",
+            "SOFTER",
+            "STANDARD",
+            "DEFAULT",
+            "ALGO1",
+            "ALGO2",
+            "USER",
+            "MIN MAX",
+            "WIDE",
+            "NARROW",
+        ),
+    }
+)
+"""Words of code strings that messages repeat, beside those of two letters."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """Reads elements of one data set; collects the trail while doing so.
@@ -146,18 +171,18 @@ class Header:
 
 
 def told(word: str | None) -> str:
-    """A code word as a message may repeat it; what is no code word may be a name that slipped into the element.
+    """A code word as a message may repeat it; any other may be a name that slipped into the element.
 
     Source:
-        DICOM PS3.5 6.2, Code String: at most 16 capitals, digits, blanks and underscores.
+        DICOM PS3.3 C.7.3.1.1.1 (Modality), C.7.6.3.1.2 (Photometric Interpretation), 10.7.1, C.11.2 (VOI).
 
     Example:
-        >>> told("OTHER"), told("MIA^BIRD"), told(None)
-        ('OTHER', 'no code word', 'absent')
+        >>> told("OTHER"), told("MIA BIRD"), told(None)
+        ('OTHER', 'not a known word', 'absent')
     """
     if word is None:
         return "absent"
-    return word if re.fullmatch("[A-Z0-9_ ]{1,16}", word) else "no code word"
+    return word if word in KNOWN_WORDS or re.fullmatch("[A-Z0-9]{1,2}", word) else "not a known word"
 
 
 def tagged(keyword: str) -> str:

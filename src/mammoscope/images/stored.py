@@ -4,7 +4,7 @@ import io
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -292,6 +292,10 @@ def _whole(header: Header, layout: Layout, stream: bytes) -> Stored:
                 )
         else:
             values = decode_jpeg2000(stream)
+            bits = precision(stream)
+            if not layout.signed and bits is not None and layout.high_bit == layout.bits_stored - 1:
+                depth = max(bits, layout.bits_stored)  # the stream knows its depth; its smaller levels have it, too
+                layout = replace(layout, bits_stored=depth, high_bit=depth - 1)
         return _signed(values.reshape(layout.shape), layout=layout)
 
 
