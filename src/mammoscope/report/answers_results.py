@@ -1,6 +1,5 @@
 """What a run says of its results: how they were measured, what was found, what limits them."""
 
-import json
 from collections import Counter
 from typing import Any
 
@@ -162,11 +161,8 @@ def _explained(files: RunFiles) -> str | None:
     return ", ".join(f"{name} on {count:,} test pictures" for name, count in methods.most_common()) + "; report.html"
 
 
-def _robustness(files: RunFiles) -> str | None:
-    file = files.folder / "robustness.json"
-    if not file.is_file():
-        return None
-    found = held(json.loads(file.read_text(encoding="utf-8")))
+def _robustness(files: RunFiles) -> str:
+    found = held(files.robustness)
     fell = [curve["name"] for curve in found["curves"] if curve["first_fall"] is not None]
     return (
         f"{len(found['curves'])} kinds of corrupted pictures; the AUC fell beyond the patients' variation with: "
@@ -229,12 +225,7 @@ RESULTS: dict[str, Question] = {
     "confusion": Question(files=METRICS, say=_confusion, otherwise="the run has no threshold"),
     "failures": Question(files=METRICS, say=_failures, otherwise="the run has no threshold"),
     "explained": Question(files=("explanations.json",), say=_explained, otherwise="no picture was explained"),
-    "robustness": Question(
-        files=(),
-        say=_robustness,
-        otherwise="robustness was not tested; `mammoscope robustness` does",
-        reads=("robustness.json",),
-    ),
+    "robustness": Question(files=("robustness.json",), say=_robustness),
     "baselines": Question(files=METRICS, say=_baselines, otherwise="no baseline was compared"),
     "clinical": Question(
         files=METRICS, say=_clinical, otherwise="no prevalence is stated in [measure]: no number per thousand women"

@@ -42,7 +42,7 @@ def _network(files: RunFiles) -> str:
     recipe = held(files.recipe)
     size = held(recipe["preprocess"])
     shape = f"one grey picture of {plain(size.get('rows'))} x {plain(size.get('cols'))} pixels in, one score out"
-    return f"{shape}; {plain(held(recipe['model']))}. the layers are in the code of this version"
+    return f"{shape}; {plain(held(recipe['model']))}\nthe layers are in the code of this version"
 
 
 def _software(files: RunFiles) -> str:
