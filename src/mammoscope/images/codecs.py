@@ -116,7 +116,8 @@ class DctLevels(Levels):
         x0, y0, x1, y1 = crop
         return level[y0:y1, x0:x1]
 
-    def glance(self, *, needed: float, final: float) -> tuple[Reduced, int]:
+    def glance(self, *, needed: float, final: float, sure: bool = False) -> tuple[Reduced, int]:
         """As fine as the final picture is expected to need, so that one reading is enough."""
+        del sure
         factor = self.factor_for(min(needed, final))
         return self.read(factor), factor

@@ -48,15 +48,15 @@ class Levels(ABC):
     def read(self, factor: int, crop: Crop | None = None) -> Reduced:
         """Stored values at a factor that `factor_for` gave; of a crop (in pixels of that level), or all."""
 
-    def glance(self, *, needed: float, final: float) -> tuple[Reduced, int]:
+    def glance(self, *, needed: float, final: float, sure: bool = False) -> tuple[Reduced, int]:
         """The whole picture, to look at before the crop is known, and its factor.
 
         Args:
             needed: Pixels of the file for one pixel of what is looked at.
             final: Pixels of the file for one final pixel, as far as can be told before the crop is known.
+            sure: There is no crop, so that `final` will do: one reading then serves for both.
         """
-        del final
-        factor = self.factor_for(needed)
+        factor = self.factor_for(min(needed, final) if sure else needed)
         return self.read(factor), factor
 
 
@@ -90,9 +90,9 @@ class ArrayLevels(Levels):
         rows = self._part(self.values[y0:y1])  # whole rows lie together: they are looked through much faster
         return block_mean(rows[:, x0:x1], rows=factor, cols=factor)
 
-    def glance(self, *, needed: float, final: float) -> tuple[Reduced, int]:
+    def glance(self, *, needed: float, final: float, sure: bool = False) -> tuple[Reduced, int]:
         """Blocks of which only some rows are read."""
-        del final
+        del final, sure
         step = floor(needed / GLANCE_ROWS)
         if step < 2:
             factor = max(1, floor(needed))

@@ -150,12 +150,13 @@ def seen(path: Path, picture: Picture, *, wanted: Preprocess) -> tuple[Picture, 
     rows, cols = picture.levels.shape
     needed = max(1.0, max(rows, cols) / THUMB_SIDE)
     whole = max(rows / wanted.rows, cols / wanted.cols)
-    final = whole if wanted.region == "whole" else whole / USUAL_CROP
-    glance, factor = picture.levels.glance(needed=needed, final=final)
+    sure = wanted.region == "whole"
+    final = whole if sure else whole / USUAL_CROP
+    glance, factor = picture.levels.glance(needed=needed, final=final, sure=sure)
     padding = None
     if isinstance(picture.modality, Lut) or padding_is_bright(picture, glance):
         picture, padding = _settled(picture)
-        glance, factor = picture.levels.glance(needed=needed, final=final)
+        glance, factor = picture.levels.glance(needed=needed, final=final, sure=sure)
     if int(glance.min()) == int(glance.max()):
         every = picture.levels.read(1)
         if int(every.min()) == int(every.max()):

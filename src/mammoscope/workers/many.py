@@ -67,8 +67,7 @@ def _guarded_here(
     work: Callable[[Job], Result], jobs: Iterable[Job], *, limits: Limits, workers: int
 ) -> Iterator[tuple[Job, Result | Lost]]:
     """Threads that each borrow one of as many worker processes."""
-    threads = max(1, processors() // workers)
-    every = [Worker[Job, Result](work, limits=limits, threads=threads) for _ in range(workers)]
+    every = [Worker[Job, Result](work, limits=limits) for _ in range(workers)]
     idle: SimpleQueue[Worker[Job, Result]] = SimpleQueue()
     for worker in every:
         idle.put(worker)
