@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from openjpeg.utils import encode_array
@@ -129,3 +130,13 @@ def test_a_volume_cut_short_is_refused_whatever_slice_is_named(tmp_path: Path) -
         read_mammogram(file, preprocess=AS_IS.model_copy(update={"slab": (1, 1)}))
 
     assert caught.value.code == "truncated"
+
+
+def test_any_other_file_has_one_slice(tmp_path: Path) -> None:
+    """The header of a PNG was once parsed as DICOM, and refused."""
+    picture = np.where(np.hypot(*np.mgrid[-100:100, 0:150]) < 90, 140, 3).astype(np.uint8)
+    assert cv2.imwrite(str(tmp_path / "film.png"), picture)
+
+    assert len(list(read_slices(tmp_path / "film.png"))) == 1
+    with pytest.raises(ImageError, match="there is no such file"):
+        list(read_slices(tmp_path / "none.dcm"))

@@ -17,7 +17,8 @@ from mammoscope.evaluation.ranking import (
     roc_auc,
     roc_points,
 )
-from mammoscope.evaluation.resampling import each_left_out, patient_draws, percentile_interval
+from mammoscope.evaluation.resampled import estimate_of
+from mammoscope.evaluation.resampling import each_left_out, patient_draws
 from mammoscope.evaluation.roc import curve_metrics
 from mammoscope.evaluation.samples import Sample, refuse_other_rows
 from mammoscope.evaluation.values import (
@@ -132,7 +133,7 @@ def auc_difference(first: Measured, second: Measured, *, confidence: float = 0.9
     refuse_other_rows(one, other)
     draws = first.replicates["auc"] - second.replicates["auc"]
     value = first.values["auc"] - second.values["auc"]
-    found = _estimate_of(one, value, draws, confidence=confidence, reason=_why(one, "auc"))
+    found = estimate_of(one, value, draws, confidence=confidence, reason=_why(one, "auc"))
     if found.low is None or found.high is None:
         return Difference(auc=found, verdict=None)
     verdict: Verdict = "above" if found.low > 0 else "below" if found.high < 0 else "not distinguishable"
@@ -165,38 +166,12 @@ def _metrics(
 
 def _estimate(measured: Measured, name: str, *, confidence: float) -> Estimate:
     sample = measured.sample
-    return _estimate_of(
+    return estimate_of(
         sample,
         measured.values[name],
         measured.replicates[name],
         confidence=confidence,
         reason=_why(sample, name, threshold=measured.threshold, targets=measured.targets),
-    )
-
-
-def _estimate_of(
-    sample: Sample, value: float, draws: Float[np.ndarray, " replicates"], *, confidence: float, reason: str
-) -> Estimate:
-    undefined = int(np.isnan(draws).sum())
-    low, high, why = None, None, None
-    if np.isnan(value):
-        why = reason
-    elif sample.patient_count < 2:
-        why = "one patient: there is nothing to resample"
-    elif undefined == len(draws):
-        why = "defined in no replicate"
-    else:
-        low, high = percentile_interval(draws, confidence=confidence)
-    return Estimate(
-        value=None if np.isnan(value) else float(value),
-        low=low,
-        high=high,
-        n=len(sample.labels),
-        positives=sample.positives,
-        patients=sample.patient_count,
-        replicates=len(draws),
-        undefined=undefined,
-        reason=why,
     )
 
 

@@ -48,7 +48,7 @@ def resampled(
             draws[name].append(found)
     told = reasons or {}
     return {
-        name: _estimate(
+        name: estimate_of(
             sample,
             value,
             np.concatenate(draws[name] or [np.empty(0)]),
@@ -59,9 +59,10 @@ def resampled(
     }
 
 
-def _estimate(
+def estimate_of(
     sample: Sample, value: float, draws: Float[np.ndarray, " replicates"], *, confidence: float, reason: str
 ) -> Estimate:
+    """Put a value and its replicates together to a number with an interval; `reason` says why it has none."""
     undefined = int(np.isnan(draws).sum())
     low, high, why = None, None, None
     if np.isnan(value):
@@ -73,7 +74,7 @@ def _estimate(
     else:
         low, high = percentile_interval(draws, confidence=confidence)
     return Estimate(
-        value=None if np.isnan(value) else value,
+        value=None if np.isnan(value) else float(value),
         low=low,
         high=high,
         n=len(sample.labels),

@@ -86,11 +86,14 @@ def read_size(path: Path) -> tuple[tuple[int, int], tuple[float, float] | None]:
 
 
 def count_slices(path: Path) -> int:
-    """Number of Frames (0028,0008) of one DICOM file; its pixels are not read.
+    """Number of Frames (0028,0008) of one DICOM file, 1 of any other; its pixels are not read.
 
     Raises:
         ImageError: The header cannot be parsed.
     """
+    with path.open("rb") as file:
+        if not looks_like_dicom(file.read(132)):
+            return 1
     with quiet():
         return max(1, _parsed(path, pixels=False).whole("NumberOfFrames") or 1)
 
