@@ -1,0 +1,144 @@
+"""Any backbone of timm."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from mammoscope.errors import RecipeError, nearest
+from mammoscope.models.encoders.base import EncoderConfig
+
+COLOURS = 3
+
+
+class TimmModel(EncoderConfig):
+    """Any backbone of timm."""
+
+    kind: Literal["timm"] = "timm"
+    backbone: str = Field(default="resnet18", description="name of the architecture in timm")
+    pretrained: bool | str = Field(
+        default=False, description="false, true (weights by name from the hub), or the path of a .safetensors file"
+    )
+    channels: Literal["grey", "rgb"] = Field(
+        default="grey", description="rgb: the picture three times, as weights from photographs expect it"
+    )
+    statistics: Literal["own", "backbone"] = Field(
+        default="own", description="own: mean and std; backbone: those its published weights were trained with"
+    )
+    pool: Literal["backbone", "mean", "max"] = Field(
+        default="backbone", description="how the last map becomes one vector: as the backbone does, or its mean or max"
+    )
+
+
+class TimmEncoder(nn.Module):
+    """A backbone without its last layer."""
+
+    def __init__(self, config: TimmModel, *, fetch: bool, shape: tuple[int, int] | None) -> None:
+        super().__init__()
+        import timm  # noqa: PLC0415  # it takes a second, and much of the package does without
+
+        if not timm.is_model(config.backbone):
+            hint = nearest(config.backbone, timm.list_models())
+            raise RecipeError(
+                f"[model] backbone: timm has no {config.backbone!r}. timm.list_models() names them all{hint}"
+            )
+        self.pool = config.pool
+        self.colours = COLOURS if config.channels == "rgb" else 1
+        self.backbone = _created(config, fetch=fetch, shape=shape)
+        mean, std = _statistics(self.backbone, config)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("std", std, persistent=False)
+        if config.pool != "backbone" and hasattr(self.backbone, "pre_logits"):
+            self.backbone.pre_logits = nn.Identity()  # VGG's two large layers are not used then
+        self.width = _width(self, shape)
+
+    def forward_features(self, pixels: Float[Tensor, "batch 1 rows cols"]) -> Tensor:
+        """Scaled pixels to the last map."""
+        if self.colours > 1:
+            pixels = pixels.expand(-1, self.colours, -1, -1)
+        features: Tensor = self.backbone.forward_features((pixels - self.mean) / self.std)
+        return features
+
+    def pooled(self, features: Tensor, pixels: Tensor) -> Float[Tensor, "batch width"]:
+        """The last map to one vector."""
+        del pixels
+        if self.pool == "backbone":
+            vector: Tensor = self.backbone.forward_head(features, pre_logits=True)
+            return vector.flatten(1)
+        if features.ndim == 4 and str(getattr(self.backbone, "output_fmt", "NCHW")).endswith("NHWC"):
+            features = features.permute(0, 3, 1, 2)
+        places = features.flatten(2) if features.ndim == 4 else features.transpose(1, 2)
+        return places.mean(dim=2) if self.pool == "mean" else places.amax(dim=2)
+
+    def blocks(self) -> list[nn.Module]:
+        """The stages that timm itself groups the parameters in."""
+        from timm.models import group_parameters  # noqa: PLC0415
+
+        named = dict(self.backbone.named_parameters())
+        grouped = group_parameters(self.backbone, self.backbone.group_matcher(coarse=True))
+        return [nn.ParameterList(named[name] for name in grouped[key]) for key in sorted(grouped)]
+
+
+def _created(config: TimmModel, *, fetch: bool, shape: tuple[int, int] | None) -> Any:
+    import timm  # noqa: PLC0415
+
+    weights: dict[str, Any] = {"pretrained": bool(config.pretrained) and fetch}
+    if isinstance(config.pretrained, str) and fetch:
+        weights["pretrained_cfg_overlay"] = {"state_dict": _weights_in(Path(config.pretrained))}
+    known = timm.get_pretrained_cfg(config.backbone, allow_unregistered=True)
+    if shape is not None and known is not None and known.fixed_input_size and tuple(known.input_size[1:]) != shape:
+        weights["img_size"] = shape  # a transformer's positions are made for one size
+    try:
+        return timm.create_model(
+            config.backbone, in_chans=COLOURS if config.channels == "rgb" else 1, num_classes=0, **weights
+        )
+    except (OSError, RuntimeError, ValueError, TypeError, AssertionError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RecipeError(
+            f"[model] backbone {config.backbone!r}, pretrained = {config.pretrained!r}: cannot be built for "
+            f"{config.channels} pictures ({reason}). Choose another backbone, or pretrained = false"
+        ) from error
+
+
+def _statistics(backbone: nn.Module, config: TimmModel) -> tuple[Tensor, Tensor]:
+    """Of each channel, to be taken off scaled pixels; 0 and 1 where the recipe's own mean and std do it."""
+    if config.statistics == "own":
+        return torch.zeros(1, 1, 1), torch.ones(1, 1, 1)
+    known: dict[str, Any] = backbone.pretrained_cfg  # type: ignore[assignment]  # timm sets it on every model
+    mean, std = (torch.tensor(known[name]).view(-1, 1, 1) for name in ("mean", "std"))
+    return (mean, std) if config.channels == "rgb" else (mean.mean().view(1, 1, 1), std.mean().view(1, 1, 1))
+
+
+def _width(encoder: TimmEncoder, shape: tuple[int, int] | None) -> int:
+    """By trying: timm's own numbers do not know of another pooling."""
+    rows, cols = shape or (224, 224)
+    training = encoder.training
+    try:
+        with torch.inference_mode():
+            pixels = torch.zeros(1, 1, rows, cols)
+            return int(encoder.eval().pooled(encoder.forward_features(pixels), pixels).shape[1])
+    except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise RecipeError(
+            f"[preprocess] rows = {rows}, cols = {cols}: the backbone cannot take pictures of this size ({reason}). "
+            "Change rows and cols, or choose another model"
+        ) from error
+    finally:
+        encoder.train(training)
+
+
+def _weights_in(file: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(file)
+    except FileNotFoundError:
+        raise RecipeError(f"[model] pretrained: no file {file.name}. Give the path of a .safetensors file") from None
+    except SafetensorError as error:
+        raise RecipeError(
+            f"[model] pretrained: {file.name} is not a safetensors file ({error}). Convert it first; "
+            "pickled weights are never read"
+        ) from error
