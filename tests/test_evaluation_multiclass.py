@@ -12,7 +12,7 @@ from sklearn import metrics
 from mammoscope.errors import RecipeError, SourceError
 from mammoscope.evaluation import evaluate_classes, patient_draws
 from mammoscope.evaluation.class_samples import class_sample
-from mammoscope.evaluation.multiclass import _statistic, distances, kappa
+from mammoscope.evaluation.multiclass import class_statistic, distances, kappa
 
 ABCD = ("A", "B", "C", "D")
 
@@ -66,7 +66,7 @@ def by_sklearn(labels: np.ndarray, calls: np.ndarray, scores: np.ndarray) -> dic
 def test_every_metric_of_every_replicate_equals_scikit_learn_on_the_same_draws(digits: int) -> None:
     sample = class_sample(density(digits=digits), classes=ABCD)
     majority = int(np.bincount(sample.labels).argmax())
-    statistic = _statistic(sample, group=np.array([False, False, True, True]), majority=majority)
+    statistic = class_statistic(sample, group=np.array([False, False, True, True]), majority=majority)
     draws = next(iter(patient_draws(sample.patient_count, replicates=12, seed=1)))
 
     found = statistic(draws)

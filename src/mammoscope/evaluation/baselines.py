@@ -109,7 +109,7 @@ def _majority(predictions: pl.DataFrame, cohort: pl.DataFrame) -> Guess | str:
 def _intensity(predictions: pl.DataFrame, cohort: pl.DataFrame) -> Guess | str:
     if "mean_intensity" not in cohort.columns:
         return "the cohort table has no mean_intensity. Prepare the images, then evaluate again"
-    rows = _joined(predictions, cohort, ["mean_intensity"])
+    rows = joined(predictions, cohort, ["mean_intensity"])
     unknown = rows["mean_intensity"].is_null().sum()
     if unknown:
         return f"mean_intensity is unknown for {unknown} of {rows.height} images"
@@ -126,7 +126,7 @@ def _metadata(predictions: pl.DataFrame, cohort: pl.DataFrame) -> Guess | str:
     train = _train_rows(cohort)
     if train is None or train["malignant"].n_unique() < 2:
         return "the cohort table has no train part with both classes to fit it on"
-    rows = _joined(predictions, cohort, ["malignant", *(name for name in METADATA_COLUMNS if name in cohort.columns)])
+    rows = joined(predictions, cohort, ["malignant", *(name for name in METADATA_COLUMNS if name in cohort.columns)])
     if (rows["malignant"].cast(pl.Int8) != rows["label"].cast(pl.Int8)).any():
         return "the label of the predictions is not the cohort's `malignant`, which it would be fitted on"
     found = metadata_scores(train, rows=rows)
@@ -149,13 +149,13 @@ def metadata_scores(
         A probability for each row, the columns looked at, and each other column with the reason why it was left
         out; or why there is none of it.
     """
-    dropped = {name: why for name in METADATA_COLUMNS if (why := _useless(train, name))}
+    dropped = {name: why for name in METADATA_COLUMNS if (why := useless(train, name))}
     used = tuple(name for name in METADATA_COLUMNS if name not in dropped)
     if not used:
         return f"no metadata column varies in the train part ({'; '.join(f'{k}: {v}' for k, v in dropped.items())})"
-    pipeline = _pipeline([n for n in used if n in NUMBERS], [n for n in used if n in CATEGORIES])
-    pipeline.fit(_features(train, used), train["malignant"].to_numpy())
-    return pipeline.predict_proba(_features(rows, used))[:, 1], used, dropped
+    pipeline = metadata_pipeline([n for n in used if n in NUMBERS], [n for n in used if n in CATEGORIES])
+    pipeline.fit(metadata_features(train, used), train["malignant"].to_numpy())
+    return pipeline.predict_proba(metadata_features(rows, used))[:, 1], used, dropped
 
 
 _GUESSERS: tuple[tuple[str, str, Guesser], ...] = (
@@ -165,7 +165,7 @@ _GUESSERS: tuple[tuple[str, str, Guesser], ...] = (
 )
 
 
-def _pipeline(numbers: list[str], categories: list[str]) -> Any:
+def metadata_pipeline(numbers: list[str], categories: list[str]) -> Any:
     """Median or mode for what is missing, with a flag that it was; everything fitted on the train part."""
     from sklearn.compose import ColumnTransformer  # noqa: PLC0415 - heavy, and only this baseline needs it
     from sklearn.impute import SimpleImputer  # noqa: PLC0415
@@ -184,7 +184,7 @@ def _pipeline(numbers: list[str], categories: list[str]) -> Any:
     return make_pipeline(shape, LogisticRegression(max_iter=1000))
 
 
-def _features(rows: pl.DataFrame, used: tuple[str, ...]) -> np.ndarray:
+def metadata_features(rows: pl.DataFrame, used: tuple[str, ...]) -> np.ndarray:
     """Objects, numbers first, NaN for unknown: the form in which SimpleImputer takes both kinds."""
     columns = [rows[name].cast(pl.Float64 if name in NUMBERS else pl.String).to_list() for name in used]
     table = np.empty((rows.height, len(used)), dtype=object)
@@ -193,7 +193,8 @@ def _features(rows: pl.DataFrame, used: tuple[str, ...]) -> np.ndarray:
     return table
 
 
-def _useless(train: pl.DataFrame, name: str) -> str | None:
+def useless(train: pl.DataFrame, name: str) -> str | None:
+    """Why a column says nothing in the train part; None where it does."""
     if name not in train.columns:
         return "not in the cohort table"
     known = train[name].drop_nulls()
@@ -209,7 +210,7 @@ def _train_rows(cohort: pl.DataFrame) -> pl.DataFrame | None:
     return None if rows.is_empty() else rows
 
 
-def _joined(predictions: pl.DataFrame, cohort: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+def joined(predictions: pl.DataFrame, cohort: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
     """The predictions with columns of the cohort table in place of their own."""
     keys = [name for name in ("source", "image_id") if name in predictions.columns and name in cohort.columns]
     kept = predictions.drop([name for name in columns if name in predictions.columns])

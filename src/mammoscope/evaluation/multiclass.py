@@ -71,7 +71,7 @@ def evaluate_classes(
     counts = np.bincount(sample.labels, minlength=len(sample.classes))
     found = resampled(
         _sized(sample, np.ones(len(sample.labels), dtype=np.bool_)),
-        _statistic(sample, group=group, majority=int(counts.argmax())),
+        class_statistic(sample, group=group, majority=int(counts.argmax())),
         replicates=replicates,
         seed=seed,
         confidence=confidence,
@@ -148,10 +148,11 @@ class _Reasons(dict[str, str]):
             self[name] = "one class only, in labels and calls: nothing to agree on beyond chance"
 
 
-def _statistic(sample: ClassSample, *, group: np.ndarray, majority: int) -> Statistic:
+def class_statistic(sample: ClassSample, *, group: np.ndarray, majority: int) -> Statistic:
+    """Every metric of a sample as a function of how often each patient counts."""
     size = len(sample.classes)
     cells = sparse.csr_matrix(_cells(sample))
-    rankings = {} if sample.scores is None else _rankings(sample, group)
+    rankings = {} if sample.scores is None else class_rankings(sample, group)
 
     def of(weights: Float[np.ndarray, "patients columns"]) -> dict[str, Float[np.ndarray, " columns"]]:
         table = (cells @ weights).reshape(size, size, -1)
@@ -196,7 +197,7 @@ def _of_collapse(
     return {f"collapse/{name}": found[name] for name in COLLAPSED} | {"collapse/kappa": agreed}
 
 
-def _rankings(sample: ClassSample, group: np.ndarray) -> dict[str, Ranking]:
+def class_rankings(sample: ClassSample, group: np.ndarray) -> dict[str, Ranking]:
     """One against the rest; the smaller side is ranked, which is the same area."""
     scores = sample.scores if sample.scores is not None else np.empty((0, 0))
     found = {

@@ -75,6 +75,12 @@ def checked(predictions: pl.DataFrame) -> pl.DataFrame:
             outside [0, 1]); an image stands twice; a patient is in several parts. The text names the rows.
     """
     missing = [name for name in NEEDED if name not in predictions.columns]
+    scored = [name for name in predictions.columns if name.startswith("score_")]
+    if "score" in missing and scored:
+        raise SourceError(
+            f"predictions: hold several classes ({', '.join(scored)}), and this is for yes or no, one column score. "
+            "Of several classes there are evaluate, report and compare"
+        )
     if missing:
         raise SourceError(f"predictions: columns {missing} are missing. Needed are {', '.join(NEEDED)}")
     for name in ("patient_id", "image_id"):
