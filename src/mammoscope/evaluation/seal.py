@@ -269,7 +269,8 @@ def predictions_digest(predictions: pl.DataFrame) -> str:
     test = (
         predictions.filter(pl.col("part").cast(pl.String) == "test") if "part" in predictions.columns else predictions
     )
-    names = [name for name in ("source", "patient_id", "image_id", "label", "score") if name in test.columns]
+    kept = ("source", "patient_id", "image_id", "label", "score")
+    names: list[str] = [name for name in kept if name in test.columns]
     names += [name for name in test.columns if name == "prediction" or name.startswith("score_")]
     lines = sorted("\x1f".join(repr(value) for value in row) for row in test.select(names).rows())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
