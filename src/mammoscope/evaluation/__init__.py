@@ -4,9 +4,16 @@ from mammoscope.evaluation.baselines import METADATA_COLUMNS
 from mammoscope.evaluation.bca import bca_estimates, bca_interval
 from mammoscope.evaluation.calibration import CALIBRATIONS, FittedCalibrator, calibrated, fit_calibrator
 from mammoscope.evaluation.calibration_values import Bin, Calibration, CalibrationError, CalibrationResult
+from mammoscope.evaluation.class_comparison import (
+    CLASS_METRICS,
+    MeasuredClasses,
+    class_difference,
+    measure_classes,
+)
 from mammoscope.evaluation.class_samples import ClassSample, class_sample
 from mammoscope.evaluation.class_values import ClassEvaluation, Collapse
 from mammoscope.evaluation.clinical_values import DecisionCurve, PerThousand
+from mammoscope.evaluation.combining import fit_combiner
 from mammoscope.evaluation.comparison import Margin, MetricDifference, metric_difference, non_inferiority
 from mammoscope.evaluation.conformal import Conformal, Coverage, fit_conformal, measure_coverage
 from mammoscope.evaluation.delong import PairedTest, delong_difference, delong_interval, design_effect
@@ -27,6 +34,7 @@ from mammoscope.evaluation.leaderboard import Contender, Leaderboard, Standing, 
 from mammoscope.evaluation.localisation import Localisation, evaluate_marks
 from mammoscope.evaluation.mcnemar import McNemar, mcnemar
 from mammoscope.evaluation.measures import Measured, auc_difference, estimates, measure
+from mammoscope.evaluation.members import Member, Members, compare_class_members, compare_members
 from mammoscope.evaluation.multiclass import evaluate_classes
 from mammoscope.evaluation.net_benefit import decision_curve
 from mammoscope.evaluation.own_table import Columns, OwnTable, read_any_table, read_class_table, read_own_table
@@ -66,6 +74,8 @@ from mammoscope.evaluation.seal import (
 from mammoscope.evaluation.subgroup_values import FactorResult, Gap, Group, Subgroups
 from mammoscope.evaluation.subgroups import subgroups
 from mammoscope.evaluation.tables import class_table, metric_table, write_class_evaluation, write_evaluation
+from mammoscope.evaluation.task_values import ClassBaseline, ClassBaselineUnit, TaskEvaluation
+from mammoscope.evaluation.tasks import ORDERED, classes_of, evaluate_task
 from mammoscope.evaluation.thresholds import choose_threshold
 from mammoscope.evaluation.values import (
     AGGREGATION,
@@ -97,9 +107,11 @@ __all__ = [
     "AGGREGATION",
     "CALIBRATIONS",
     "CENTRE_IN_BOX",
+    "CLASS_METRICS",
     "FACTORS",
     "METADATA_COLUMNS",
     "METRICS",
+    "ORDERED",
     "PROBABILITY_METRICS",
     "RANKING_METRICS",
     "SIZE_BANDS_MM",
@@ -113,6 +125,8 @@ __all__ = [
     "Calibration",
     "CalibrationError",
     "CalibrationResult",
+    "ClassBaseline",
+    "ClassBaselineUnit",
     "ClassEvaluation",
     "ClassSample",
     "Collapse",
@@ -143,6 +157,9 @@ __all__ = [
     "Margin",
     "McNemar",
     "Measured",
+    "MeasuredClasses",
+    "Member",
+    "Members",
     "MetadataResult",
     "MetricDifference",
     "OwnTable",
@@ -162,6 +179,7 @@ __all__ = [
     "Standing",
     "Subgroups",
     "Targets",
+    "TaskEvaluation",
     "Threshold",
     "Unit",
     "UnitResult",
@@ -175,10 +193,14 @@ __all__ = [
     "calibrated",
     "call_proportions",
     "choose_threshold",
+    "class_difference",
     "class_sample",
     "class_table",
+    "classes_of",
     "clopper_pearson_interval",
     "close_look",
+    "compare_class_members",
+    "compare_members",
     "decision_curve",
     "delong_difference",
     "delong_interval",
@@ -188,7 +210,9 @@ __all__ = [
     "evaluate_classes",
     "evaluate_marks",
     "evaluate_run",
+    "evaluate_task",
     "fit_calibrator",
+    "fit_combiner",
     "fit_conformal",
     "fit_gate",
     "gap_p_value",
@@ -200,6 +224,7 @@ __all__ = [
     "mcnemar",
     "measure",
     "measure_calibration",
+    "measure_classes",
     "measure_coverage",
     "metadata_auc",
     "metric_difference",
