@@ -24,7 +24,7 @@ from mammoscope.evaluation.measures import Measured, auc_difference, estimates, 
 from mammoscope.evaluation.multiclass import evaluate_classes
 from mammoscope.evaluation.samples import checked, sample_of, unit_rows
 from mammoscope.evaluation.settings import Settings, threshold_on
-from mammoscope.evaluation.tasks import ORDERED, classes_of
+from mammoscope.evaluation.tasks import classes_of, is_ordered
 from mammoscope.evaluation.values import AGGREGATION, Aggregation, Rule, Unit, Verdict
 from mammoscope.vocabulary import Part
 
@@ -192,7 +192,7 @@ def compare_class_members(
     """
     classes = classes_of(predictions)
     how = {"replicates": replicates, "confidence": confidence, "seed": seed}
-    metric = primary_metric(ordered=task in ORDERED, metrics=("macro_auc",))
+    metric = primary_metric(ordered=is_ordered(task, classes=classes), metrics=("macro_auc",))
     own, shown = _classes(predictions, classes=classes, how=how)
     rows = []
     for name in sorted(members):

@@ -20,8 +20,8 @@ from mammoscope.evaluation.task_values import ClassBaseline, TaskEvaluation
 from mammoscope.evaluation.values import UNITS, Curve, Unit
 from mammoscope.vocabulary import Part
 
-ORDERED = ("density", "assessment")
-"""Labels whose classes stand in an order, so that a weighted kappa means something."""
+ORDERED = ("density", "tissue")
+"""Labels whose classes stand in an order, so that a weighted kappa means something; see `is_ordered`."""
 
 GROUPS: dict[str, tuple[str, ...]] = {"density": ("C", "D")}
 """Label to the classes that are put together: dense against not dense."""
@@ -40,6 +40,16 @@ def classes_of(predictions: pl.DataFrame) -> tuple[str, ...]:
     if "score" in predictions.columns:
         return ()
     return tuple(name.removeprefix(PREFIX) for name in predictions.columns if name.startswith(PREFIX))
+
+
+def is_ordered(task: str, *, classes: Sequence[str]) -> bool:
+    """Whether the order of the classes means something; of assessments only without 0, which is "incomplete".
+
+    Example:
+        >>> is_ordered("assessment", classes="12345"), is_ordered("assessment", classes="012")
+        (True, False)
+    """
+    return task in ORDERED or (task == "assessment" and "0" not in classes)
 
 
 def evaluate_task(
@@ -78,7 +88,7 @@ def evaluate_task(
     Example:
         >>> rows = pl.DataFrame({"part": "test", "label": list("ABAB"), "score_A": [0.9, 0.2, 0.6, 0.7],
         ...     "score_B": [0.1, 0.8, 0.4, 0.3], "patient_id": list("wxyz"), "image_id": list("1234")})
-        >>> found = evaluate_task(rows, task="tissue", replicates=20)
+        >>> found = evaluate_task(rows, task="lesion_kind", replicates=20)
         >>> found.units["image"].test["accuracy"].value, found.primary
         (0.75, 'macro_auc')
     """
@@ -102,7 +112,7 @@ def evaluate_task(
     if first not in units:
         raise SourceError(unavailable[first])
     measured = {unit: measure_classes(sample, replicates=replicates, seed=seed) for unit, sample in samples.items()}
-    ordered = task in ORDERED
+    ordered = is_ordered(task, classes=names)
     return TaskEvaluation(
         task=task,
         classes=names,

@@ -1,6 +1,7 @@
 """From predictions to numbers and maps."""
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,18 @@ from typing import Any
 import polars as pl
 
 from mammoscope.calibrators import read_calibrator
+from mammoscope.pipeline.beside import measured_members, measured_tasks, row_of, unit_cohort
 from mammoscope.pipeline.folder import opened, read_json, read_table
 from mammoscope.pipeline.sealing import counted_look
 from mammoscope.storage import write_text
+
+SHOWN = ("auc", "sensitivity", "specificity")
+CLASSES_SHOWN = ("accuracy", "balanced_accuracy", "macro_auc", "kappa_quadratic")
+"""Numbers that go into the bundle, of yes or no and of several classes."""
+
+
+LATER = ("calibration_bins", "coverage", "wished_width")
+"""Settings of [measure] that `evaluate` takes under the same name, where they are stated."""
 
 
 def measure(run: Path, *, break_seal: bool = False) -> dict[str, Any]:
@@ -21,7 +31,8 @@ def measure(run: Path, *, break_seal: bool = False) -> dict[str, Any]:
         break_seal: Evaluate on a sealed test set whose budget is spent; the ledger says so.
 
     Returns:
-        What `metrics.json` holds.
+        What `metrics.json` holds. Of several classes it has `kind` "classes"; `tasks` are the other tasks of the run,
+        `members` other answers on the same rows.
 
     Raises:
         SourceError: The folder has no predictions, or they are not sound.
@@ -30,13 +41,21 @@ def measure(run: Path, *, break_seal: bool = False) -> dict[str, Any]:
     recipe = read_json(run, "recipe.json", made_by="mammoscope split")
     predictions = read_table(run, "predictions.parquet", made_by="mammoscope train")
     cohort = read_table(run, "cohort.parquet", made_by="mammoscope train")
+    settings, row, target = recipe["measure"], row_of(recipe), str(recipe.get("target", "malignant"))
+    how = _how(settings, row)
     look = counted_look(run, what="evaluate", predictions=predictions, model=recipe["name"], break_seal=break_seal)
     with look as looking:
-        facts = _facts(predictions, cohort=cohort, settings=recipe["measure"])
-        auc = facts["units"][facts["headline"]]["test"]["auc"]
+        facts = _facts(predictions, cohort=cohort, task=target, row=row, settings=settings)
+        tasks = measured_tasks(run, cohort=cohort, row=row, main=target, settings=settings, how=how)
+        facts |= {"tasks": tasks} if tasks else {}
         digest = sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        looking.result = {"auc": auc["value"], "low": auc["low"], "high": auc["high"], "metrics": digest}
+        looking.result = {**_headline(facts), "metrics": digest}
+    beside, notes = measured_members(
+        run, predictions, recipe=recipe, how=_of_members(how), row=row, break_seal=break_seal
+    )
+    facts |= {"members": beside} if beside else {}
     facts |= {"sealed": [seal.to_json() for seal in looking.seals]} if looking.seals else {}
+    facts["warnings"] += notes + _of_rows(recipe)
     if looking.trained_on:
         facts["warnings"] += [f"{looking.trained_on} patients of a sealed test set are in train or tune of this run"]
     write_text(run / "metrics.json", json.dumps(facts, indent=2))
@@ -44,27 +63,55 @@ def measure(run: Path, *, break_seal: bool = False) -> dict[str, Any]:
     return facts
 
 
-def _facts(predictions: pl.DataFrame, *, cohort: pl.DataFrame, settings: dict[str, Any]) -> dict[str, Any]:
-    from mammoscope.evaluation import Targets, evaluate, subgroups
+def _how(settings: dict[str, Any], row: Any) -> dict[str, Any]:
+    """A recipe's [measure] as `evaluate` takes it."""
+    from mammoscope.evaluation import Aggregation, Targets
 
-    result = evaluate(
-        predictions,
-        cohort=cohort,
+    return {
         **rule_of(settings),
-        targets=Targets(prevalence=settings.get("prevalence")),
-        calibration=settings.get("calibration", "none"),
-        replicates=settings["replicates"],
-        confidence=settings["confidence"],
-    )
+        "headline": row,
+        "targets": Targets(prevalence=settings.get("prevalence")),
+        "aggregation": Aggregation(row=row),
+        "calibration": settings.get("calibration", "none"),
+        "replicates": settings["replicates"],
+        "confidence": settings["confidence"],
+        **{name: settings[name] for name in LATER if settings.get(name) is not None},
+    }
+
+
+def _of_members(how: dict[str, Any]) -> dict[str, Any]:
+    kept = ("rule", "at_least", "at_most", "miss_cost", "aggregation", "replicates", "confidence")
+    return {name: how[name] for name in kept if name in how}
+
+
+def _facts(
+    predictions: pl.DataFrame, *, cohort: pl.DataFrame, task: str, row: Any, settings: dict[str, Any]
+) -> dict[str, Any]:
+    from mammoscope.evaluation import classes_of, evaluate, evaluate_task, subgroups
+
+    about = unit_cohort(cohort, row=row, task=task)
+    drawn = {key: settings[key] for key in ("replicates", "confidence")}
+    if classes_of(predictions):
+        return evaluate_task(predictions, task=task, cohort=about, row=row, **drawn).to_json()
+    result = evaluate(predictions, cohort=about, **_how(settings, row))
     groups = subgroups(
-        predictions,
-        cohort=cohort,
-        threshold=result.units[result.headline].threshold.value,
-        unit=result.headline,
-        replicates=settings["replicates"],
-        confidence=settings["confidence"],
+        predictions, cohort=about, threshold=result.units[result.headline].threshold.value, unit="image", **drawn
     )
-    return result.to_json() | {"subgroups": groups.to_json()}
+    return result.to_json() | {"subgroups": replace(groups, unit=row).to_json()}
+
+
+def _headline(facts: dict[str, Any]) -> dict[str, Any]:
+    """What the ledger of a sealed test set keeps of a look."""
+    test = facts["units"][facts["headline"]]["test"]
+    name = facts.get("primary", "auc")
+    found = test[name]
+    return {name: found["value"], "low": found["low"], "high": found["high"]}
+
+
+def _of_rows(recipe: dict[str, Any]) -> list[str]:
+    if (recipe.get("input") or {}).get("unit") != "lesion":
+        return []
+    return ["a row is the crop of one lesion: what is told per image is told per lesion"]
 
 
 def rule_of(settings: dict[str, Any]) -> dict[str, Any]:
@@ -104,15 +151,25 @@ def _complete_bundle(run: Path, facts: dict[str, Any]) -> None:
     if not (run / "bundle" / "bundle.json").is_file():
         return
     bundle = Bundle.from_pretrained(run / "bundle")
-    unit = facts["units"]["image"]
+    changes = _of_classes(facts) if facts.get("kind") == "classes" else _of_yes_or_no(facts)
+    replace(bundle, manifest=bundle.manifest.model_copy(update=changes)).save_pretrained(run / "bundle")
+
+
+def _of_yes_or_no(facts: dict[str, Any]) -> dict[str, Any]:
+    """At the unit that a row stands for: it is rows that the bundle scores."""
+    unit = facts["units"][facts["aggregation"]["row"]]
     threshold, calibrator = unit["threshold"], unit["calibration"]["calibrator"]
-    manifest = bundle.manifest.model_copy(
-        update={
-            "threshold": threshold["value"],
-            "threshold_rule": f"{threshold['rule']} on {threshold['chosen_on']}",
-            "calibrator": None if calibrator is None else read_calibrator(calibrator),
-            "calibrated_at": None if calibrator is None else unit["calibration"]["prevalence"],
-            "results": {name: unit["test"][name] for name in ("auc", "sensitivity", "specificity")},
-        }
-    )
-    Bundle(manifest=manifest, network=bundle.network).save_pretrained(run / "bundle")
+    return {
+        "threshold": threshold["value"],
+        "threshold_rule": f"{threshold['rule']} on {threshold['chosen_on']}",
+        "calibrator": None if calibrator is None else read_calibrator(calibrator),
+        "calibrated_at": None if calibrator is None else unit["calibration"]["prevalence"],
+        "results": {name: unit["test"][name] for name in SHOWN},
+    }
+
+
+def _of_classes(facts: dict[str, Any]) -> dict[str, Any]:
+    """No threshold: the class with the highest score is called."""
+    test = facts["units"][facts["row"]]["test"]
+    named = [name for name in CLASSES_SHOWN if name in test and (facts["ordered"] or name != "kappa_quadratic")]
+    return {"results": {name: test[name] for name in named}}
