@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import polars as pl
 
-from mammoscope.evaluation import evaluate_run
+from mammoscope.evaluation import evaluate
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -138,8 +138,19 @@ def write_run(
     ]
     (folder / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history))
     write_overlays(folder)
-    evaluate_run(folder, replicates=200)
+    evaluated(folder)
     return folder
+
+
+def evaluated(folder: Path, *, replicates: int = 200) -> None:
+    """Leave `metrics.json`, from the predictions and, where there is one, the cohort."""
+    cohort_file = folder / "cohort.parquet"
+    found = evaluate(
+        pl.read_parquet(folder / "predictions.parquet"),
+        cohort=pl.read_parquet(cohort_file) if cohort_file.is_file() else None,
+        replicates=replicates,
+    )
+    (folder / "metrics.json").write_text(json.dumps(found.to_json()))
 
 
 def write_overlays(folder: Path) -> None:

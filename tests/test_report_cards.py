@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from mammoscope.errors import SourceError
-from mammoscope.evaluation import Targets, evaluate, evaluate_run, subgroups
+from mammoscope.evaluation import Targets, evaluate, subgroups
 from mammoscope.report import write_cards
 from mammoscope.report.checklists import GUIDELINES, QUESTIONS, answers_of, filled, guideline
 from mammoscope.report.folder import read_run
-from test_report_pages import write_run
+from report_runs import evaluated, write_run
 
 RESULTS = ("Evaluation", "Threshold", "Calibration", "Subgroups")
 
@@ -140,7 +140,7 @@ def test_metrics_of_a_single_class_have_reasons_in_place_of_numbers(tmp_path: Pa
     table.with_columns(pl.when(pl.col("part") == "test").then(0).otherwise("label").alias("label")).write_parquet(
         run / "predictions.parquet"
     )
-    evaluate_run(run, replicates=100)
+    evaluated(run, replicates=100)
 
     card = write_cards(run)[0].read_text(encoding="utf-8")
 

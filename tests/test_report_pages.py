@@ -9,9 +9,8 @@ import polars as pl
 import pytest
 
 from mammoscope.errors import SourceError
-from mammoscope.evaluation import evaluate_run
 from mammoscope.report import summary_lines, write_comparison, write_report
-from report_runs import Checker, write_run
+from report_runs import Checker, evaluated, write_run
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +156,7 @@ def test_metrics_of_another_version_are_not_read(run: Path, tmp_path: Path) -> N
 def test_a_single_class_test_part_gives_a_page_that_says_so(run: Path, tmp_path: Path) -> None:
     rows = pl.read_parquet(run / "predictions.parquet").filter((pl.col("part") == "tune") | (pl.col("label") == 0))
     rows.write_parquet(tmp_path / "predictions.parquet")
-    evaluate_run(tmp_path, replicates=20)
+    evaluated(tmp_path, replicates=20)
 
     page = write_report(tmp_path).read_text(encoding="utf-8")
 
@@ -170,7 +169,7 @@ def test_a_run_without_tune_rows_has_no_confusion_matrix_and_says_why(run: Path,
     pl.read_parquet(run / "predictions.parquet").filter(pl.col("part") == "test").write_parquet(
         tmp_path / "predictions.parquet"
     )
-    evaluate_run(tmp_path, replicates=20)
+    evaluated(tmp_path, replicates=20)
 
     page = write_report(tmp_path).read_text(encoding="utf-8")
 
@@ -259,7 +258,7 @@ def test_a_run_is_not_distinguishable_from_itself(run: Path) -> None:
             "with other labels or patients",
         ),
         (lambda f: (f / "split.json").write_text('{"fingerprint": "ff"}'), r"different splits \(fingerprints ab12"),
-        (lambda f: evaluate_run(f, replicates=50), r"other settings \(replicates 200 and 50\)"),
+        (lambda f: evaluated(f, replicates=50), r"other settings \(replicates 200 and 50\)"),
     ],
 )
 def test_runs_that_cannot_be_compared_are_refused(run: Path, tmp_path: Path, change, says: str) -> None:
