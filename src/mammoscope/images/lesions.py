@@ -57,6 +57,66 @@ def lesion_box(record: dict[str, Any], *, root: Path) -> Box | None:
     return max(boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]), default=None)
 
 
+def around(box: Box, *, context: float, square: bool) -> Box:
+    """The region to cut out for a lesion: its box with air on each side, and as a square.
+
+    Args:
+        box: Of the lesion.
+        context: Air on each side, as a share of the longer side of the box.
+        square: Widen the shorter side, evenly, to the longer one.
+
+    Returns:
+        x0, y0, x1, y1; it may leave the picture, see `inside`.
+
+    Example:
+        >>> around((100.0, 100.0, 140.0, 120.0), context=0.25, square=True)
+        (90.0, 80.0, 150.0, 140.0)
+        >>> around((100.0, 100.0, 140.0, 120.0), context=0.25, square=False)
+        (90.0, 90.0, 150.0, 130.0)
+    """
+    x0, y0, x1, y1 = box
+    air = context * max(x1 - x0, y1 - y0)
+    width, height = x1 - x0 + 2 * air, y1 - y0 + 2 * air
+    if square:
+        width = height = max(width, height)
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def inside(box: Box, *, shape: tuple[int, int]) -> Box | None:
+    """Move a region into the picture; where it is larger than the picture, it ends there.
+
+    Moved and not cut off, so that lesions at the rim are shown at the scale of all others, and without a black border.
+
+    Args:
+        box: x0, y0, x1, y1 in pixels of the file.
+        shape: Rows and columns of the picture.
+
+    Returns:
+        A region of the picture; None if the box does not meet it.
+
+    Example:
+        >>> inside((-10.0, 5.0, 20.0, 35.0), shape=(100, 80))
+        (0.0, 5.0, 30.0, 35.0)
+        >>> inside((-10.0, 5.0, 20.0, 35.0), shape=(20, 80))
+        (0.0, 0.0, 30.0, 20.0)
+    """
+    rows, cols = shape
+    x0, y0, x1, y1 = box
+    if x1 <= 0 or y1 <= 0 or x0 >= cols or y0 >= rows:
+        return None
+    left, right = _moved(x0, x1, float(cols))
+    top, bottom = _moved(y0, y1, float(rows))
+    return left, top, right, bottom
+
+
+def _moved(first: float, last: float, end: float) -> tuple[float, float]:
+    if last - first >= end:
+        return 0.0, end
+    start = min(max(0.0, first), end - (last - first))
+    return start, start + (last - first)
+
+
 def _contours(mask: UInt8[np.ndarray, "rows cols"]) -> list[np.ndarray]:
     found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return [contour[:, 0, :].astype(np.float64) + 0.5 for contour in found if len(contour) > 2]

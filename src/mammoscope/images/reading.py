@@ -15,10 +15,12 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from mammoscope.dicom.display import IDENTITY, Lut, Window, display_values, modality_values, percentile_window
-from mammoscope.images.breast import THUMB_SIDE, bounding_box, grown, stretched
+from mammoscope.images.breast import THUMB_SIDE, Side, bounding_box, grown, stretched
 from mammoscope.images.contrast import equalised
+from mammoscope.images.cut import WHOLE, Cut
 from mammoscope.images.dicom import count_slices, looks_like_dicom, quiet, read_dicom
-from mammoscope.images.geometry import Crop, Geometry
+from mammoscope.images.geometry import Box, Crop, Geometry
+from mammoscope.images.lesions import inside
 from mammoscope.images.levels import ArrayLevels, Levels, Reduced
 from mammoscope.images.mammogram import Mammogram
 from mammoscope.images.pectoral import look_for_muscle
@@ -31,8 +33,9 @@ from mammoscope.trail import Step, refusal
 from mammoscope.vocabulary import Laterality, View
 
 PIXELS_VERSION: str = "2"
-"""Part of every cache key and bundle. Raise it when the same file and `Preprocess` give other pixels than before."""
+"""Cut of every cache key and bundle. Raise it when the same file and `Preprocess` give other pixels than before."""
 
+SIDES: dict[Laterality, Side] = {Laterality.LEFT: "left", Laterality.RIGHT: "right"}  # where the chest wall mostly is
 USUAL_CROP = 1.6  # a breast is mostly shown at least this much larger than the whole picture would be
 LEAST_CONTRAST = 1 / 255  # a picture whose brightest and darkest pixel are nearer than this shows nothing
 SKIN_PX = 4  # thumbnail pixels kept around the breast when the background is cleared
@@ -44,6 +47,8 @@ def read_mammogram(
     preprocess: Preprocess | None = None,
     laterality: Laterality | None = None,
     view: View | None = None,
+    box: Box | None = None,
+    is_crop: bool = False,
 ) -> Mammogram:
     """Read one mammogram from DICOM, PNG, PGM, JPEG or TIFF.
 
@@ -52,12 +57,16 @@ def read_mammogram(
         preprocess: What the final pixels should be; the defaults if None.
         laterality: What the data set says; wins over the header.
         view: What the data set says; wins over the header.
+        box: Keep these surroundings of a lesion and not the breast: x0, y0, x1, y1 in pixels of the file. A box that
+            leaves the picture is moved into it.
+        is_crop: The file shows the surroundings of a lesion only. It is kept whole, and mirrored by the side of the
+            body alone: no breast and no chest wall can be seen in it.
 
     Returns:
         The mammogram, with every decision in its trail.
 
     Raises:
-        ImageError: The file is not a readable mammogram; `code` is one of `CODES`.
+        ImageError: The file is not a readable mammogram, or the box lies outside it; `code` is one of `CODES`.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -70,7 +79,8 @@ def read_mammogram(
         >>> mammogram.pixels.shape, round(float(mammogram.pixels.max()), 2)
         ((32, 32), 0.8)
     """
-    return read_with_sight(path, preprocess=preprocess, laterality=laterality, view=view)[0]
+    how = Cut(box=box, is_crop=is_crop)
+    return read_with_sight(path, preprocess=preprocess, laterality=laterality, view=view, cut=how)[0]
 
 
 def read_slices(path: Path, *, preprocess: Preprocess | None = None) -> Iterator[Mammogram]:
@@ -98,13 +108,16 @@ def read_with_sight(
     preprocess: Preprocess | None = None,
     laterality: Laterality | None = None,
     view: View | None = None,
+    cut: Cut = WHOLE,
 ) -> tuple[Mammogram, Sight]:
     """`read_mammogram`, and what was seen on the thumbnail on the way."""
-    wanted = preprocess or Preprocess()
+    wanted = _settings(preprocess or Preprocess(), cut)
     with quiet() as caught:
         picture = _with_hints(picture_of(path, wanted), laterality=laterality, view=view)
-        picture, sight, padding = seen(path, picture, wanted=wanted)
-        mammogram = _finished(path, picture, sight, wanted=wanted, padding=padding)
+        cut = _placed(path, picture, cut)
+        picture, sight, padding = seen(path, picture, wanted=wanted, box=cut.box)
+        sight = _without_breast(sight, picture) if cut.is_crop else sight
+        mammogram = _finished(path, picture, sight, wanted=wanted, padding=padding, box=cut.box)
     kinds = sorted({warning.category.__name__ for warning in caught})  # their text may hold patient data
     oddities = (Step(name="oddity", detail="the reader warned", cause=kind) for kind in kinds)
     return replace(mammogram, trail=(*mammogram.trail, *oddities)), sight
@@ -138,8 +151,10 @@ def picture_of(path: Path, wanted: Preprocess) -> Picture:
     return picture
 
 
-def seen(path: Path, picture: Picture, *, wanted: Preprocess) -> tuple[Picture, Sight, Levels | None]:
-    """Look at a picture.
+def seen(
+    path: Path, picture: Picture, *, wanted: Preprocess, box: Box | None = None
+) -> tuple[Picture, Sight, Levels | None]:
+    """Look at a picture, of which a box is wanted, or the breast.
 
     Returns:
         The picture to read on from, what was seen, and the share of padding in its pixels (0 to 255) where the
@@ -150,9 +165,12 @@ def seen(path: Path, picture: Picture, *, wanted: Preprocess) -> tuple[Picture, 
     """
     rows, cols = picture.levels.shape
     needed = max(1.0, max(rows, cols) / THUMB_SIDE)
-    whole = max(rows / wanted.rows, cols / wanted.cols)
-    sure = wanted.region == "whole"
-    final = whole if sure else whole / USUAL_CROP
+    sure = wanted.region == "whole" and box is None
+    if box is None:
+        whole = max(rows / wanted.rows, cols / wanted.cols)
+        final = whole if sure else whole / USUAL_CROP
+    else:
+        final = max((box[3] - box[1]) / wanted.rows, (box[2] - box[0]) / wanted.cols)
     glance, factor = picture.levels.glance(needed=needed, final=final, sure=sure)
     padding = None
     if isinstance(picture.modality, Lut) or padding_is_bright(picture, glance):
@@ -198,6 +216,37 @@ def _with_hints(picture: Picture, *, laterality: Laterality | None, view: View |
     return replace(picture, laterality=laterality or picture.laterality, view=view or picture.view, trail=tuple(steps))
 
 
+def _settings(wanted: Preprocess, cut: Cut) -> Preprocess:
+    """What is looked for in a whole breast is not to be found around a lesion."""
+    if not cut.of_a_lesion:
+        return wanted
+    changes: dict[str, object] = {"clear_background": False}
+    if cut.is_crop:
+        changes |= {"region": "whole", "pectoral": "keep"}
+    return wanted.model_copy(update=changes)
+
+
+def _placed(path: Path, picture: Picture, cut: Cut) -> Cut:
+    """Move the box into the picture, or refuse it."""
+    if cut.box is None:
+        return cut
+    box = inside(cut.box, shape=picture.levels.shape)
+    if box is None:
+        x0, y0, x1, y1 = cut.box
+        rows, cols = picture.levels.shape
+        what = f"has {rows} rows and {cols} columns, and its lesion is said to lie at columns {x0:.0f} to {x1:.0f}, "
+        raise refusal(path, "implausible", f"{what}rows {y0:.0f} to {y1:.0f}. Correct its place, or leave it out")
+    return replace(cut, box=box)
+
+
+def _without_breast(sight: Sight, picture: Picture) -> Sight:
+    """What may be said of a lesion's crop: neither breast nor background nor chest wall can be seen in it."""
+    usual: Side | None = None if picture.laterality is None else SIDES[picture.laterality]
+    where = "cannot be told" if usual is None else f"is taken to be on the {usual}"
+    step = Step(name="breast", detail=f"not looked for; the chest wall {where}", cause="the file is a lesion's crop")
+    return replace(sight, mask=None, chest=usual, invert=bool(picture.invert), trail=(step,))
+
+
 def _box(picture: Picture, sight: Sight, wanted: Preprocess) -> tuple[float, float, float, float]:
     """What to keep, as x0, y0, x1, y1 in pixels of the file."""
     rows, cols = picture.levels.shape
@@ -209,12 +258,15 @@ def _box(picture: Picture, sight: Sight, wanted: Preprocess) -> tuple[float, flo
     return max(0.0, x0 - air_x), max(0.0, y0 - air_y), min(float(cols), x1 + air_x), min(float(rows), y1 + air_y)
 
 
-def _finished(path: Path, picture: Picture, sight: Sight, *, wanted: Preprocess, padding: Levels | None) -> Mammogram:
-    kept, bare, geometry = _kept(picture, sight, wanted, padding=padding)
+def _finished(
+    path: Path, picture: Picture, sight: Sight, *, wanted: Preprocess, padding: Levels | None, box: Box | None = None
+) -> Mammogram:
+    kept, bare, geometry = _kept(picture, sight, wanted, padding=padding, box=box)
     scale = min(wanted.rows / geometry.shape[0], wanted.cols / geometry.shape[1])
     size = max(1, round(geometry.shape[0] * scale)), max(1, round(geometry.shape[1] * scale))
     voi, window_steps = _voi(picture, sight, wanted)
     shown = display_values(resampled(kept, shape=size), modality=picture.modality, voi=voi, invert=sight.invert)
+    del kept  # the largest array here: where it is held, glibc gives memory back to the system and asks for it again
     if float(np.ptp(shown)) < LEAST_CONTRAST:
         what = f"its window shows every pixel as {float(shown.mean()):.2f}. Try window = percentile, or leave it out"
         raise refusal(path, "blank", what)
@@ -222,7 +274,7 @@ def _finished(path: Path, picture: Picture, sight: Sight, *, wanted: Preprocess,
         shown[resampled(bare.astype(np.uint16), shape=size) >= 254.5] = 0.0
     flip = wanted.flip == "left" and sight.chest == "right"
     geometry = (geometry.mirrored() if flip else geometry).resized(*size)
-    shown = shown[:, ::-1] if flip else shown
+    shown = np.asarray(cv2.flip(shown, 1)) if flip else shown
     cleared = []
     if wanted.clear_background and sight.mask is not None:
         shown, told = _cleared(shown, sight.mask, geometry, sight.geometry)
@@ -232,7 +284,7 @@ def _finished(path: Path, picture: Picture, sight: Sight, *, wanted: Preprocess,
     pixels = np.zeros((wanted.rows, wanted.cols), dtype=np.float32)
     pixels[: size[0], left : left + size[1]] = shown
     pixels, retouched = _retouched(pixels, picture, sight, wanted, geometry)
-    links = [Step(name="geometry", detail=link, cause=_cause(link, wanted)) for link in geometry.chain]
+    links = [Step(name="geometry", detail=link, cause=_cause(link, wanted, box=box)) for link in geometry.chain]
     return Mammogram(
         pixels=pixels,
         spacing_mm=geometry.spacing_mm,
@@ -246,10 +298,10 @@ def _finished(path: Path, picture: Picture, sight: Sight, *, wanted: Preprocess,
 
 
 def _kept(
-    picture: Picture, sight: Sight, wanted: Preprocess, *, padding: Levels | None
+    picture: Picture, sight: Sight, wanted: Preprocess, *, padding: Levels | None, box: Box | None
 ) -> tuple[Reduced, Reduced | None, Geometry]:
     """Stored values of the crop at the resolution that it needs, the share of padding in each, and where they lie."""
-    x0, y0, x1, y1 = box = _box(picture, sight, wanted)
+    x0, y0, x1, y1 = box = _box(picture, sight, wanted) if box is None else box
     factor = picture.levels.factor_for(max((y1 - y0) / wanted.rows, (x1 - x0) / wanted.cols))
     again = isinstance(picture.levels, ArrayLevels) or sight.factor > factor  # or what was looked at is fine enough
     factor = factor if again else sight.factor
@@ -275,9 +327,12 @@ def _voi(picture: Picture, sight: Sight, wanted: Preprocess) -> tuple[Window | L
     return window, [Step(name="window", detail=detail, cause=cause)]
 
 
-def _cause(link: str, wanted: Preprocess) -> str:
+def _cause(link: str, wanted: Preprocess, *, box: Box | None) -> str:
     """The setting behind one step of the geometry."""
     match link.split(maxsplit=1)[0]:
+        case "crop" if box is not None:
+            x0, y0, x1, y1 = box
+            return f"the surroundings of a lesion, columns {x0:.1f}-{x1:.1f}, rows {y0:.1f}-{y1:.1f} of the file"
         case "crop":
             return f"region = {wanted.region}, margin = {wanted.margin:g}"
         case "mirror":
@@ -308,12 +363,11 @@ def _cleared(
 ) -> tuple[Float32[np.ndarray, "rows cols"], Step]:
     """Set everything outside the breast to 0."""
     near = grown(mask, pixels=SKIN_PX).astype(np.uint8) * np.uint8(255)
-    inside = geometry.seen_from(thumb, near) >= 128
-    kept = pixels * inside
-    bright = cv2.countNonZero((pixels > 0.1).view(np.uint8)) - cv2.countNonZero((kept > 0.1).view(np.uint8))
-    share = bright / max(1, inside.size - int(np.count_nonzero(inside)))
+    outside = geometry.seen_from(thumb, near) < 128
+    bright = np.count_nonzero((pixels > 0.1) & outside)
+    share = bright / max(1, np.count_nonzero(outside))
     detail = f"outside the breast set to 0; {share:.1%} of it was brighter than 0.1"
-    return kept, Step(name="background", detail=detail, cause="clear_background")
+    return pixels * ~outside, Step(name="background", detail=detail, cause="clear_background")
 
 
 def _retouched(
