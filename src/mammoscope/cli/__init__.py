@@ -14,6 +14,7 @@ from mammoscope.cli.deid import deid
 from mammoscope.cli.demo import demo
 from mammoscope.cli.describe import describe
 from mammoscope.cli.download import download
+from mammoscope.cli.ensemble import ensemble
 from mammoscope.cli.evaluate import evaluate
 from mammoscope.cli.explain import explain
 from mammoscope.cli.export_folders import export_folders
@@ -57,6 +58,7 @@ for verb in (
         external,
         explain,
         report,
+        ensemble,
         compare,
         leaderboard,
         predict,

@@ -5,6 +5,7 @@ command line call; `run_recipe` calls them one after the other.
 """
 
 from mammoscope.pipeline.cohort import candidates, checked, divide, make_ready
+from mammoscope.pipeline.ensembles import ensemble
 from mammoscope.pipeline.external import validate_externally
 from mammoscope.pipeline.fitting import fit
 from mammoscope.pipeline.folder import opened
@@ -20,6 +21,7 @@ __all__ = [
     "checked",
     "device_named",
     "divide",
+    "ensemble",
     "environment",
     "explain",
     "fit",
