@@ -1,19 +1,19 @@
 """Several runs put together to one more: same rows or nothing, fitted on tune, measured like any run."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from scipy.special import expit
 from typer.testing import CliRunner
 
 from mammoscope.cli import app
 from mammoscope.errors import RecipeError, SourceError
 from mammoscope.evaluation import leaderboard, read_contender
 from mammoscope.pipeline import ensemble, measure
-from report_runs import write_run
+from report_runs import cohort
 
 MEASURE = {"threshold": "youden", "at_least": 0.9, "at_most": 0.1, "replicates": 100, "confidence": 0.95}
 
@@ -21,20 +21,29 @@ MEASURE = {"threshold": "youden", "at_least": 0.9, "at_most": 0.1, "replicates":
 NAMES = ("plain", "wide-net", "deeper")
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three runs of three recipes on one split, that answer differently."""
-    folder = tmp_path_factory.mktemp("runs")
-    for name, signal in zip(NAMES, (1.0, 1.4, 0.6), strict=True):
-        write_run(folder / name, name=name, signal=signal)
-        recipe = json.loads((folder / name / "recipe.json").read_text())
-        (folder / name / "recipe.json").write_text(json.dumps(recipe | {"measure": MEASURE}))
-    return folder
+def write_run(folder: Path, *, signal: float) -> None:
+    """What training leaves of a run that `ensemble` reads; the rows and labels are the same for every signal."""
+    folder.mkdir()
+    table = cohort(60)
+    table.write_parquet(folder / "cohort.parquet")
+    rows = table.filter(pl.col("part") != "train")
+    noise = np.random.default_rng(int(10 * signal)).normal(size=rows.height)
+    rows.with_columns(
+        pl.Series("score", expit(signal * rows["malignant"].to_numpy() + noise)),
+        pl.col("malignant").cast(pl.Int8).alias("label"),
+        (pl.col("patient_id") + "_" + pl.col("laterality")).alias("breast_id"),
+    ).drop("malignant").write_parquet(folder / "predictions.parquet")
+    recipe = {"name": folder.name, "source": "cbis_ddsm", "target": "malignant", "measure": MEASURE}
+    (folder / "recipe.json").write_text(json.dumps(recipe))
+    (folder / "split.json").write_text(json.dumps({"fingerprint": "ab12" * 16}))
 
 
 @pytest.fixture
-def runs(trained: Path, tmp_path: Path) -> list[Path]:
-    return [shutil.copytree(trained / name, tmp_path / name) for name in NAMES]
+def runs(tmp_path: Path) -> list[Path]:
+    """Three runs of three recipes on one split, that answer differently."""
+    for name, signal in zip(NAMES, (1.0, 1.4, 0.6), strict=True):
+        write_run(tmp_path / name, signal=signal)
+    return [tmp_path / name for name in NAMES]
 
 
 def scores(run: Path) -> pl.DataFrame:
