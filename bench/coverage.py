@@ -1,8 +1,9 @@
 """How often a 95 % interval of AUC holds the truth, patients being clusters, for each way of making it.
 
-Simulated studies of two normal score distributions, 1.2 standard deviations apart (true AUC 0.802). Each patient has
-four images that share a part of their variance: 0 means four independent images, 1 four copies of one. Labels are a
-patient's (all four images positive or none, the worst case for who ignores patients), or a breast's (two and two).
+Simulated studies of two normal score distributions, 1.2 standard deviations apart (true AUC 0.802) or 2.4 (0.955).
+Each patient has four images that share a part of their variance: 0 means four independent images, 1 four copies of
+one. Labels are a patient's (all four images positive or none, the worst case for who ignores patients), or a breast's
+(two and two); 30 % are positive, or 8 %, as few positives as a screening study has.
 
 The naive intervals take each image for a patient of its own: DeLong as usually applied, and images resampled.
 A share of 1,000 studies is uncertain by 0.7 percentage points (one standard error) where 95 % are held.
@@ -18,8 +19,7 @@ from parts.rounds import options_of, told
 
 from mammoscope.evaluation import IntervalMethod, Sample, auc_interval
 
-SHIFT, IMAGES, PREVALENCE = 1.2, 4, 0.3
-TRUE_AUC = 0.5 * (1 + erf(SHIFT / 2))
+IMAGES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +29,21 @@ class Setting:
     patients: int
     shared: float
     labels: str = "patient"
+    positive: float = 0.3
+    shift: float = 1.2
+
+    @property
+    def truth(self) -> float:
+        """AUC of two normals with variance 1, `shift` apart."""
+        return 0.5 * (1 + erf(self.shift / 2))
 
 
 SETTINGS = (
     *(Setting(patients=patients, shared=shared) for patients in (50, 200) for shared in (0.0, 0.5, 0.8)),
     Setting(patients=200, shared=0.5, labels="breast"),
+    Setting(patients=200, shared=0.5, positive=0.08),
+    Setting(patients=50, shared=0.5, shift=2.4),
+    Setting(patients=200, shared=0.5, positive=0.08, shift=2.4),
 )
 METHODS: dict[str, tuple[IntervalMethod, bool]] = {
     "percentile": ("percentile", True),
@@ -48,10 +58,10 @@ METHODS: dict[str, tuple[IntervalMethod, bool]] = {
 def study(rng: np.random.Generator, setting: Setting) -> Sample:
     codes = np.repeat(np.arange(setting.patients), IMAGES)
     owners = codes if setting.labels == "patient" else np.arange(len(codes)) // 2
-    labels = (rng.random(int(owners.max()) + 1) < PREVALENCE)[owners]
+    labels = (rng.random(int(owners.max()) + 1) < setting.positive)[owners]
     own = rng.normal(size=setting.patients)[codes]
     noise = sqrt(setting.shared) * own + sqrt(1 - setting.shared) * rng.normal(size=len(codes))
-    return Sample(labels=labels, scores=SHIFT * labels + noise, patients=codes, patient_count=setting.patients)
+    return Sample(labels=labels, scores=setting.shift * labels + noise, patients=codes, patient_count=setting.patients)
 
 
 def unclustered(sample: Sample) -> Sample:
@@ -60,13 +70,13 @@ def unclustered(sample: Sample) -> Sample:
     return Sample(labels=sample.labels, scores=sample.scores, patients=np.arange(rows), patient_count=rows)
 
 
-def held(sample: Sample, method: str, *, replicates: int) -> tuple[float, float]:
+def held(sample: Sample, method: str, *, truth: float, replicates: int) -> tuple[float, float]:
     """Whether the interval holds the truth, and its width; no interval holds nothing and is as wide as all."""
     kind, clustered = METHODS[method]
     found = auc_interval(sample if clustered else unclustered(sample), method=kind, replicates=replicates)
     if found.low is None or found.high is None:
         return 0.0, 1.0
-    return float(found.low <= TRUE_AUC <= found.high), found.high - found.low
+    return float(found.low <= truth <= found.high), found.high - found.low
 
 
 def main() -> None:
@@ -77,9 +87,15 @@ def main() -> None:
     for place, setting in enumerate(SETTINGS):
         rng = np.random.default_rng(0)
         studies = [study(rng, setting) for _ in range(options.studies)]
-        row = {"patients": setting.patients, "shared": setting.shared, "labels per": setting.labels}
+        row = {
+            "patients": setting.patients,
+            "shared": setting.shared,
+            "labels per": setting.labels,
+            "positive": setting.positive,
+            "true AUC": f"{setting.truth:.3f}",
+        }
         for method in METHODS:
-            found = np.array([held(one, method, replicates=options.replicates) for one in studies])
+            found = np.array([held(one, method, truth=setting.truth, replicates=options.replicates) for one in studies])
             row |= {method: f"{found[:, 0].mean():.3f}", f"width of {method}": f"{found[:, 1].mean():.3f}"}
         told(row, as_json=options.json, first=not place)
 

@@ -17,7 +17,7 @@ import typer
 
 import mammoscope
 from mammoscope.cli import app
-from mammoscope.evaluation import metrics_schema
+from mammoscope.evaluation import classes_schema, localisation_schema, metrics_schema
 from mammoscope.training import Recipe
 
 HERE = Path(__file__).parent / "reference"
@@ -115,6 +115,8 @@ PAGES = {
     "python.md": python_page,
     "recipe.md": recipe_page,
     "metrics.schema.json": metrics_page,
+    "classes.schema.json": lambda: json.dumps(classes_schema(), indent=1),
+    "localisation.schema.json": lambda: json.dumps(localisation_schema(), indent=1),
 }
 
 

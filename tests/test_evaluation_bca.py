@@ -15,7 +15,7 @@ from mammoscope.evaluation import (
     estimates,
     measure,
 )
-from mammoscope.evaluation.measures import jackknife
+from mammoscope.evaluation.measures import drawn_estimate, jackknife
 
 
 def clustered(seed: int, *, patients: int = 60) -> Sample:
@@ -66,10 +66,14 @@ def test_estimates_say_how_their_interval_was_made() -> None:
 
     plain, corrected = estimates(measured), bca_estimates(measured)
 
-    assert plain["auc"].method == "percentile bootstrap over patients"
+    assert plain["auc"].method == "clustered DeLong, logit"
+    assert plain["sensitivity"].method == "percentile bootstrap over patients"
+    assert drawn_estimate(measured, "auc").method == "percentile bootstrap over patients"
     assert corrected["auc"].method == "BCa bootstrap over patients"
     assert corrected["auc"].value == plain["auc"].value
-    assert corrected["auc"].low < plain["auc"].low  # an AUC near 1 is skewed: BCa moves the interval down
+    assert (
+        corrected["auc"].low < drawn_estimate(measured, "auc").low
+    )  # an AUC near 1 is skewed: BCa moves the interval down
     assert corrected["ppv_at_prevalence"].reason == plain["ppv_at_prevalence"].reason is not None
 
 
@@ -92,10 +96,13 @@ def test_the_quick_auc_is_that_of_measure_to_the_bit() -> None:
     one = clustered(3)
     measured = measure(one, replicates=200, seed=4, curves=False)
 
-    percentile = auc_interval(one, replicates=200, seed=4)
+    percentile = auc_interval(one, method="percentile", replicates=200, seed=4)
     bca = auc_interval(one, method="bca", replicates=200, seed=4)
 
-    assert percentile == estimates(measured)["auc"]
+    assert percentile == drawn_estimate(measured, "auc")
+    quick, told = auc_interval(one), estimates(measured)["auc"]
+    assert (quick.low, quick.high, quick.method) == (told.low, told.high, told.method)
+    assert quick.value == pytest.approx(told.value, abs=1e-12)
     assert bca == bca_estimates(measured)["auc"]
 
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import special, stats
 
 from mammoscope.errors import RecipeError, SourceError
 from mammoscope.evaluation import Sample, delong_difference, delong_interval, design_effect
-from mammoscope.evaluation.delong import auc_covariance, placements
+from mammoscope.evaluation.delong import auc_covariance, degrees_of_freedom, placements
 
 # Obuchowski, Biometrics 53 (1997), table 3: 65 arteries of 36 patients, positive or not, scored by two readers.
 # One line a patient: label, reader 1, reader 2 of each artery.
@@ -202,7 +203,6 @@ def test_the_same_ranking_twice_differs_by_nothing() -> None:
         ([1, 1, 1], [0.1, 0.2, 0.3], [0, 1, 2], "single class: no negative"),
         ([0, 1, 0, 1], [0.1, 0.9, 0.2, 0.8], [0, 1, 2, 3], "perfect ranking"),
         ([0, 1, 0, 1], [0.1, 0.1, 0.2, 0.2], [0, 0, 1, 0], "fewer than two patients have a positive row"),
-        ([0, 1, 0, 1], [0.5, 0.5, 0.5, 0.5], [0, 1, 2, 3], "comes out as nothing"),
     ],
 )
 def test_where_the_variance_cannot_be_told_there_is_a_reason_and_no_interval(labels, scores, patients, why) -> None:
@@ -218,6 +218,44 @@ def test_where_the_variance_cannot_be_told_there_is_a_reason_and_no_interval(lab
     assert why in found.reason
     assert (found.low, found.high) == (None, None)
     assert test.p_value in (None, 1.0)
+
+
+def test_scores_that_tell_nothing_apart_have_an_auc_of_one_half_whoever_the_patients_are() -> None:
+    labels, patients = np.array([False, True, False, True]), np.arange(4)
+    one = Sample(labels=labels, scores=np.full(4, 0.3), patients=patients, patient_count=4)
+
+    found = delong_interval(one)
+
+    assert (found.value, found.low, found.high, found.reason) == (0.5, 0.5, 0.5, None)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_degrees_of_freedom_for_one_row_a_patient_are_those_of_scipy(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = np.arange(30) < 8 + seed
+    scores = np.round(rng.normal(size=30) + labels, 1)
+    one = Sample(labels=labels, scores=scores, patients=np.arange(30), patient_count=30)
+
+    found = placements(one)
+    free, error = degrees_of_freedom(found), np.sqrt(auc_covariance(found, found))
+
+    expected = stats.brunnermunzel(scores[~labels], scores[labels], distribution="t").pvalue
+    assert 2 * stats.t.sf(abs(found.auc - 0.5) / error, free) == pytest.approx(expected, rel=1e-9)
+    assert min(labels.sum(), (~labels).sum()) - 1 <= free <= 28
+
+
+def test_the_logit_interval_of_few_patients_is_wider_than_by_the_normal_distribution() -> None:
+    widths = {}
+    for patients in (12, 2000):
+        one = simulated(1, patients=patients, images=1)
+        found = placements(one)
+        reach = stats.norm.ppf(0.975) * np.sqrt(auc_covariance(found, found)) / (found.auc * (1 - found.auc))
+        low, high = (special.expit(special.logit(found.auc) + step) for step in (-reach, reach))
+        told = delong_interval(one)
+        widths[patients] = (told.high - told.low) / (high - low)
+
+    assert widths[12] > 1.05
+    assert 1.0 < widths[2000] < 1.001
 
 
 def test_other_rows_are_refused_and_so_is_a_confidence_of_ninety_five() -> None:

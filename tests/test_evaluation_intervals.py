@@ -18,6 +18,7 @@ from mammoscope.evaluation import (
     patient_draws,
     percentile_interval,
 )
+from mammoscope.evaluation.measures import drawn_estimate
 
 
 def sample(labels: list[int], scores: list[float], patients: list[int] | None = None) -> Sample:
@@ -178,7 +179,7 @@ def test_draws_do_not_depend_on_the_chunk() -> None:
 def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
     one = clustered(2)
 
-    lows = [estimates(measure(one, replicates=200, seed=seed))["auc"].low for seed in (0, 0, 1)]
+    lows = [estimates(measure(one, replicates=200, seed=seed))["average_precision"].low for seed in (0, 0, 1)]
 
     assert lows[0] == lows[1] != lows[2]
 
@@ -186,7 +187,7 @@ def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> Non
 def test_replicates_with_a_single_class_are_counted_and_left_out() -> None:
     one = sample([0, 0, 0, 1], [0.1, 0.2, 0.9, 0.8])
 
-    auc = estimates(measure(one, replicates=400))["auc"]
+    auc = drawn_estimate(measure(one, replicates=400), "auc")
 
     draws = np.concatenate(list(patient_draws(4, replicates=400, seed=0)), axis=1)
     single = int(((draws[3] == 0) | (draws[3] == 4)).sum())

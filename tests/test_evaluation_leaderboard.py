@@ -52,7 +52,7 @@ def test_the_best_stands_first_and_whoever_is_not_shown_to_be_worse_beside_it() 
     assert [line.name for line in board.standings][2:] == ["plain", "chance"]
     assert set(board.not_distinguishable) == {"wide", "deep"}
     assert [line.distinguishable for line in board.standings] == [None, False, True, True]
-    assert board.standings[0].auc.method == "percentile bootstrap over patients"
+    assert board.standings[0].auc.method == "clustered DeLong, logit"
     assert (board.n, board.patients) == (480, 120)
 
 

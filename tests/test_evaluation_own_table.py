@@ -217,7 +217,10 @@ def test_what_cannot_be_measured_is_refused_with_its_row(rows: pl.DataFrame, say
     [
         (one().with_columns(score=pl.lit("0.5")), "every test image has the same score: the model tells nothing apart"),
         (one().with_columns(label=pl.lit("0")), "a single class (0 positive of 4): AUC is not defined"),
-        (one(), "2 positive and 2 negative; with fewer than 10 of either the intervals are too narrow to be trusted"),
+        (
+            one(),
+            "2 positive and 2 negative patients: with fewer than 10 of either class intervals",
+        ),
         (one().drop("part"), "no column of parts: every row is taken for a test row"),
         (
             pl.concat([one(), one()]).drop("image_id"),

@@ -1,13 +1,11 @@
 """A pipeline whose known best AUC is 0.90 measures it within its interval."""
 
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import pytest
 
 from mammoscope.errors import RecipeError
-from mammoscope.evaluation import estimates, evaluate, evaluate_run, measure, sample_of, unit_rows
+from mammoscope.evaluation import estimates, evaluate, measure, sample_of, unit_rows
 from mammoscope.phantom import difficulty_for, ideal_auc
 from mammoscope.phantom.exam import VIEWS, draw_patient
 from mammoscope.phantom.writing import official_parts
@@ -47,15 +45,6 @@ def test_the_ideal_score_measures_the_known_auc_within_its_interval_per_image_an
         assert auc.patients > 250
         assert auc.low < BEST < auc.high
         assert auc.high - auc.low < 0.09
-
-
-def test_it_does_so_through_the_files_of_a_run(tmp_path: Path) -> None:
-    predictions(patients=700, seed=3).write_parquet(tmp_path / "predictions.parquet")
-
-    auc = evaluate_run(tmp_path, replicates=200).units["image"].test["auc"]
-
-    assert auc.low < BEST < auc.high
-    assert (tmp_path / "metrics.json").is_file()
 
 
 def test_nineteen_of_twenty_intervals_hold_it_or_nearly_so() -> None:

@@ -8,28 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mammoscope.report.words import METRIC_NAMES, NONE, interval, number, percent
+from mammoscope.report.words import METRIC_NAMES, NONE, interval, metric_words, number, percent
 
 PIPED_WIDTH = 160  # of a line that no terminal shows
-
-
-def metric_name(key: str, *, targets: Mapping[str, Any]) -> str:
-    """A metric in print, with the number that it was asked for.
-
-    Example:
-        >>> targets = {"specificity": 0.9, "sensitivity": 0.9, "prevalence": 0.005,
-        ...            "partial_axis": "sensitivity", "partial_range": [0.8, 1.0]}
-        >>> metric_name("sensitivity_at_specificity", targets=targets)
-        'Sensitivity at specificity 0.9'
-    """
-    low, high = targets["partial_range"]
-    return {
-        "partial_auc": f"Partial AUC, {targets['partial_axis']} {low:g} to {high:g}, standardised",
-        "sensitivity_at_specificity": f"Sensitivity at specificity {targets['specificity']:g}",
-        "specificity_at_sensitivity": f"Specificity at sensitivity {targets['sensitivity']:g}",
-        "ppv_at_prevalence": f"PPV at prevalence {targets['prevalence'] or 0:g}",
-        "npv_at_prevalence": f"NPV at prevalence {targets['prevalence'] or 0:g}",
-    }.get(key, METRIC_NAMES.get(key, key))
 
 
 def print_evaluation(metrics: Mapping[str, Any]) -> None:
@@ -42,7 +23,7 @@ def print_evaluation(metrics: Mapping[str, Any]) -> None:
     result = metrics["units"][unit]
     skipped = set() if targets["prevalence"] else {"ppv_at_prevalence", "npv_at_prevalence"}
     keys = [key for key in METRIC_NAMES if key in result["test"] and key not in skipped]
-    rows = ((metric_name(key, targets=targets), result["test"][key]) for key in keys)
+    rows = ((metric_words(key, targets=targets), result["test"][key]) for key in keys)
     print_estimates(rows, title=f"per {unit}: {result['aggregation']}", confidence=metrics["confidence"])
 
 

@@ -15,7 +15,8 @@ from mammoscope.evaluation.class_values import ClassEvaluation, Collapse
 from mammoscope.evaluation.clinical_values import DecisionCurve, PerThousand
 from mammoscope.evaluation.combining import fit_combiner
 from mammoscope.evaluation.comparison import Margin, MetricDifference, metric_difference, non_inferiority
-from mammoscope.evaluation.conformal import Conformal, Coverage, fit_conformal, measure_coverage
+from mammoscope.evaluation.conformal import Conformal, fit_conformal, measure_coverage
+from mammoscope.evaluation.conformal_values import ConformalResult, Coverage
 from mammoscope.evaluation.delong import PairedTest, delong_difference, delong_interval, design_effect
 from mammoscope.evaluation.external import (
     ExternalCell,
@@ -36,6 +37,7 @@ from mammoscope.evaluation.mcnemar import McNemar, mcnemar
 from mammoscope.evaluation.measures import Measured, auc_difference, estimates, measure
 from mammoscope.evaluation.members import Member, Members, compare_class_members, compare_members
 from mammoscope.evaluation.multiclass import evaluate_classes
+from mammoscope.evaluation.names import METRIC_NAMES, metric_words
 from mammoscope.evaluation.net_benefit import decision_curve
 from mammoscope.evaluation.own_table import Columns, OwnTable, read_any_table, read_class_table, read_own_table
 from mammoscope.evaluation.prevalence import Recalibration, adjust_prevalence, recalibrate, recalibrate_unlabelled
@@ -46,19 +48,18 @@ from mammoscope.evaluation.proportions import (
     proportion,
     wilson_interval,
 )
-from mammoscope.evaluation.protocol import evaluate, evaluate_run, read_table
+from mammoscope.evaluation.protocol import evaluate, read_table
 from mammoscope.evaluation.reliability import measure_calibration
 from mammoscope.evaluation.resampling import patient_draws, percentile_interval
 from mammoscope.evaluation.robustness import Point, Robustness, RobustnessCurve
 from mammoscope.evaluation.sample_size import (
-    SampleSize,
     patients_for_auc,
     patients_for_proportion,
     patients_for_width,
     small_sample,
 )
 from mammoscope.evaluation.samples import Sample, sample_of, unit_rows
-from mammoscope.evaluation.schema import metrics_schema
+from mammoscope.evaluation.schema import classes_schema, localisation_schema, metrics_schema
 from mammoscope.evaluation.screening import per_thousand
 from mammoscope.evaluation.seal import (
     Look,
@@ -71,6 +72,9 @@ from mammoscope.evaluation.seal import (
     seal_patients,
     sealed_among,
 )
+from mammoscope.evaluation.settings import evaluation_options
+from mammoscope.evaluation.size_values import SampleSize
+from mammoscope.evaluation.spread import Spread, Spreads, Trial, over_folds, over_seeds
 from mammoscope.evaluation.subgroup_values import FactorResult, Gap, Group, Subgroups
 from mammoscope.evaluation.subgroups import subgroups
 from mammoscope.evaluation.tables import class_table, metric_table, write_class_evaluation, write_evaluation
@@ -111,6 +115,7 @@ __all__ = [
     "FACTORS",
     "METADATA_COLUMNS",
     "METRICS",
+    "METRIC_NAMES",
     "ORDERED",
     "PROBABILITY_METRICS",
     "RANKING_METRICS",
@@ -132,6 +137,7 @@ __all__ = [
     "Collapse",
     "Columns",
     "Conformal",
+    "ConformalResult",
     "Confusion",
     "Contender",
     "Coverage",
@@ -176,11 +182,14 @@ __all__ = [
     "SampleSize",
     "Seal",
     "SealError",
+    "Spread",
+    "Spreads",
     "Standing",
     "Subgroups",
     "Targets",
     "TaskEvaluation",
     "Threshold",
+    "Trial",
     "Unit",
     "UnitResult",
     "Verdict",
@@ -197,6 +206,7 @@ __all__ = [
     "class_sample",
     "class_table",
     "classes_of",
+    "classes_schema",
     "clopper_pearson_interval",
     "close_look",
     "compare_class_members",
@@ -209,8 +219,8 @@ __all__ = [
     "evaluate",
     "evaluate_classes",
     "evaluate_marks",
-    "evaluate_run",
     "evaluate_task",
+    "evaluation_options",
     "fit_calibrator",
     "fit_combiner",
     "fit_conformal",
@@ -221,6 +231,7 @@ __all__ = [
     "label_mismatches",
     "label_profile",
     "leaderboard",
+    "localisation_schema",
     "mcnemar",
     "measure",
     "measure_calibration",
@@ -229,9 +240,12 @@ __all__ = [
     "metadata_auc",
     "metric_difference",
     "metric_table",
+    "metric_words",
     "metrics_schema",
     "non_inferiority",
     "open_look",
+    "over_folds",
+    "over_seeds",
     "patient_draws",
     "patients_for_auc",
     "patients_for_proportion",

@@ -5,8 +5,8 @@ from jaxtyping import Float
 from scipy.stats import norm
 
 from mammoscope.evaluation.delong import refuse_confidence
-from mammoscope.evaluation.measures import Measured, estimates, jackknife
-from mammoscope.evaluation.values import Estimate
+from mammoscope.evaluation.measures import Measured, drawn_estimate, jackknife
+from mammoscope.evaluation.values import METRICS, Estimate
 
 METHOD = "BCa bootstrap over patients"
 
@@ -63,7 +63,7 @@ def bca_interval(
 
 
 def bca_estimates(measured: Measured, *, confidence: float = 0.95) -> dict[str, Estimate]:
-    """Every metric with its BCa interval in place of the percentile interval.
+    """Every metric with its BCa interval.
 
     Args:
         measured: Values and replicates of a sample; each patient is left out once more here.
@@ -80,8 +80,14 @@ def bca_estimates(measured: Measured, *, confidence: float = 0.95) -> dict[str, 
     """
     left = jackknife(measured.sample, threshold=measured.threshold, targets=measured.targets)
     return {
-        name: _corrected(found, measured=measured, name=name, left_out=left[name], confidence=confidence)
-        for name, found in estimates(measured, confidence=confidence).items()
+        name: _corrected(
+            drawn_estimate(measured, name, confidence=confidence),
+            measured=measured,
+            name=name,
+            left_out=left[name],
+            confidence=confidence,
+        )
+        for name in METRICS
     }
 
 

@@ -1,8 +1,6 @@
 """Answers with a stated coverage: positive, negative, or refer."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -10,12 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mammoscope.calibrators import checked
 from mammoscope.errors import RecipeError
+from mammoscope.evaluation.conformal_values import Coverage, Rows
 from mammoscope.evaluation.decisions import share
-from mammoscope.evaluation.estimate import Estimate
 from mammoscope.evaluation.resampled import resampled
 from mammoscope.evaluation.samples import Sample
-
-Rows = Literal["one", "all"]
 
 
 class Conformal(BaseModel):
@@ -52,32 +48,6 @@ class Conformal(BaseModel):
 
 
 _CALLS = {(True, False): "negative", (False, True): "positive", (True, True): "refer", (False, False): "refer"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """What the sets do on other rows.
-
-    Attributes:
-        stated: What was asked for.
-        rows: What it was asked for: `one` row of each woman, or `all` of them at once.
-        covered: Share of women whose answers hold the truth: a woman counts by the share of her rows whose answer does
-            (`one`), or only if every answer does (`all`).
-        covered_positive: The same of women with positive rows, by those.
-        covered_negative: The same of women with negative rows, by those.
-        referred: Share of rows that are referred.
-        sensitivity: Of the rows that are not referred.
-        specificity: Of the rows that are not referred.
-    """
-
-    stated: float
-    rows: Rows
-    covered: Estimate
-    covered_positive: Estimate
-    covered_negative: Estimate
-    referred: Estimate
-    sensitivity: Estimate
-    specificity: Estimate
 
 
 def fit_conformal(

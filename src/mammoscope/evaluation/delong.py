@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import norm
+from scipy.stats import t as student
 
 from mammoscope.errors import RecipeError
 from mammoscope.evaluation.samples import Sample, refuse_other_rows
@@ -119,14 +120,39 @@ def auc_covariance(first: Placements, second: Placements) -> float | None:
     return s10 / m + s01 / n + s11 / (m * n)
 
 
+def degrees_of_freedom(found: Placements) -> float | None:
+    """How many patients the variance of an AUC was really told from, for Student's t in place of the normal.
+
+    Args:
+        found: Of one set of scores.
+
+    Returns:
+        Between the smaller class's patients minus 1 and all patients minus 2; None where there is no variance.
+
+    Source:
+        Brunner and Munzel, Biometrical Journal 42 (2000) 17, for one row a patient (Satterthwaite's approximation),
+        here with the two parts of Obuchowski's variance.
+    """
+    i10, i01 = found.positive_patients, found.negative_patients
+    if min(i10, i01) < 2:
+        return None
+    parts = [
+        (i10 / (i10 - 1) * float(found.positive @ found.positive) / found.positives**2, i10 - 1),
+        (i01 / (i01 - 1) * float(found.negative @ found.negative) / found.negatives**2, i01 - 1),
+    ]
+    spread = sum(part**2 / free for part, free in parts)
+    return sum(part for part, _ in parts) ** 2 / spread if spread > 0.0 else None
+
+
 def delong_interval(sample: Sample, *, confidence: float = 0.95, scale: Scale = "logit") -> Estimate:
     """ROC AUC with the clustered DeLong interval: no resampling, one sort.
 
     Args:
         sample: Labels, scores and patients.
         confidence: Level of the interval.
-        scale: `logit` puts the ends at equal distances on the log-odds scale, which keeps them inside (0, 1);
-            `plain` is the published symmetric interval, cut at 0 and 1.
+        scale: `logit` puts the ends at equal distances on the log-odds scale, which keeps them inside (0, 1), and
+            takes Student's t, which few patients need; `plain` is the published symmetric interval of the normal
+            distribution, cut at 0 and 1.
 
     Returns:
         The AUC and its interval; no interval, and the reason, where its variance cannot be told: fewer than two
@@ -137,28 +163,32 @@ def delong_interval(sample: Sample, *, confidence: float = 0.95, scale: Scale = 
 
     Source:
         Obuchowski, Biometrics 53 (1997) 567; the logit interval: Pepe, The Statistical Evaluation of Medical Tests
-        (2003), section 5.2.5.
+        (2003), section 5.2.5; `degrees_of_freedom` of its t.
 
     Example:
         >>> found = delong_interval(Sample(labels=np.array([False, True, False, True, True, False]),
         ...     scores=np.array([0.2, 0.6, 0.5, 0.4, 0.9, 0.1]), patients=np.arange(6), patient_count=6))
         >>> round(found.value, 3), round(found.low, 3), round(found.high, 3)
-        (0.889, 0.261, 0.995)
+        (0.889, 0.088, 0.998)
     """
     refuse_confidence(confidence)
     found = placements(sample)
     name = "clustered DeLong, logit" if scale == "logit" else "clustered DeLong"
     if found is None:
         return _told(sample, method=name, reason=_single(sample))
+    if np.ptp(sample.scores) == 0.0:  # nothing is told apart, whoever the patients are
+        return _told(sample, value=found.auc, ends=(found.auc, found.auc), method=name)
     variance = auc_covariance(found, found)
     why = _no_variance(variance, sample=sample, what="AUC")
     if why is not None or variance is None:
         return _told(sample, value=found.auc, method=name, reason=why)
-    reach = float(norm.ppf((1.0 + confidence) / 2.0)) * sqrt(variance)
-    if scale == "plain":
+    upper, error, free = (1.0 + confidence) / 2.0, sqrt(variance), degrees_of_freedom(found)
+    if scale == "plain" or free is None:
+        reach = float(norm.ppf(upper)) * error
         ends = (max(0.0, found.auc - reach), min(1.0, found.auc + reach))
     else:
-        middle, reach = log(found.auc / (1.0 - found.auc)), reach / (found.auc * (1.0 - found.auc))
+        middle = log(found.auc / (1.0 - found.auc))
+        reach = float(student.ppf(upper, free)) * error / (found.auc * (1.0 - found.auc))
         ends = (_expit(middle - reach), _expit(middle + reach))
     return _told(sample, value=found.auc, ends=ends, method=name)
 

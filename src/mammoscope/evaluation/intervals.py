@@ -18,7 +18,7 @@ IntervalMethod = Literal["percentile", "bca", "delong", "delong-logit"]
 def auc_interval(
     sample: Sample,
     *,
-    method: IntervalMethod = "percentile",
+    method: IntervalMethod = "delong-logit",
     replicates: int = 2000,
     seed: int = 0,
     confidence: float = 0.95,
@@ -27,7 +27,7 @@ def auc_interval(
 
     Args:
         sample: Labels, scores and patients.
-        method: `percentile` or `bca` resample patients; `delong` and `delong-logit` take one sort.
+        method: `delong` and `delong-logit` take one sort; `percentile` or `bca` resample patients.
         replicates: Bootstrap replicates; DeLong takes none.
         seed: Of the replicates.
         confidence: Level of the interval.

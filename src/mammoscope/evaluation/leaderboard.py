@@ -126,7 +126,7 @@ def leaderboard(
     *,
     unit: Unit | None = None,
     aggregation: Aggregation = AGGREGATION,
-    interval: IntervalMethod = "percentile",
+    interval: IntervalMethod = "delong-logit",
     replicates: int = 2000,
     seed: int = 0,
     confidence: float = 0.95,

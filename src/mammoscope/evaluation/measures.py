@@ -1,6 +1,6 @@
 """All metrics of one sample with their patient bootstrap, and the paired difference of two."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from jaxtyping import Float
 from scipy import sparse
 
 from mammoscope.evaluation.decisions import cells, predictive_values, rates, score_metrics, sums
+from mammoscope.evaluation.delong import delong_interval
 from mammoscope.evaluation.ranking import (
     Counts,
     average_precision,
@@ -111,8 +112,24 @@ def jackknife(
 
 
 def estimates(measured: Measured, *, confidence: float = 0.95) -> dict[str, Estimate]:
-    """Put values and replicates together to numbers with intervals."""
-    return {name: _estimate(measured, name, confidence=confidence) for name in METRICS}
+    """Put values and replicates together to numbers with intervals.
+
+    ROC AUC has the interval of clustered DeLong on the logit scale, which holds the truth more often than percentiles
+    where patients are few; all other metrics have percentiles of the bootstrap over patients.
+
+    Args:
+        measured: Values and replicates of a sample.
+        confidence: Level of the intervals.
+
+    Returns:
+        Metric name to number.
+
+    Source:
+        Obuchowski, Biometrics 53 (1997) 567; Field and Welsh, J. R. Stat. Soc. B 69 (2007); measured coverage of both
+        in `docs/explain/intervals.md`.
+    """
+    found = {name: drawn_estimate(measured, name, confidence=confidence) for name in METRICS}
+    return found | {"auc": _auc(found["auc"], measured.sample, confidence=confidence)}
 
 
 def auc_difference(first: Measured, second: Measured, *, confidence: float = 0.95) -> Difference:
@@ -164,7 +181,8 @@ def _metrics(
     return {name: found[name] for name in METRICS}
 
 
-def _estimate(measured: Measured, name: str, *, confidence: float) -> Estimate:
+def drawn_estimate(measured: Measured, name: str, *, confidence: float = 0.95) -> Estimate:
+    """One metric with percentiles of the bootstrap over patients, ROC AUC too."""
     sample = measured.sample
     return estimate_of(
         sample,
@@ -173,6 +191,14 @@ def _estimate(measured: Measured, name: str, *, confidence: float) -> Estimate:
         confidence=confidence,
         reason=_why(sample, name, threshold=measured.threshold, targets=measured.targets),
     )
+
+
+def _auc(drawn: Estimate, sample: Sample, *, confidence: float) -> Estimate:
+    """The same value with the interval of clustered DeLong, or with the reason why it has none."""
+    found = delong_interval(sample, confidence=confidence)
+    if drawn.value is None or sample.patient_count < 2:  # the reason is known, in plainer words
+        return replace(found, value=drawn.value, reason=drawn.reason)
+    return replace(found, value=drawn.value)
 
 
 def _why(sample: Sample, name: str, *, threshold: float | None = None, targets: Targets = TARGETS) -> str:

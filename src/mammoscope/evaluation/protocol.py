@@ -1,7 +1,5 @@
 """From a table of predictions to every number of a run: threshold on tune, results on test, baselines beside them."""
 
-import json
-import logging
 from pathlib import Path
 
 import polars as pl
@@ -10,10 +8,12 @@ from mammoscope.errors import RecipeError, SourceError
 from mammoscope.evaluation.baselines import baselines, scores_are_constant
 from mammoscope.evaluation.calibration_values import Method
 from mammoscope.evaluation.decisions import confusion
-from mammoscope.evaluation.measures import Measured, estimates, measure
+from mammoscope.evaluation.measures import Measured, drawn_estimate, estimates, measure
 from mammoscope.evaluation.probabilities import probabilities
+from mammoscope.evaluation.sample_size import patients_for_width, small_sample
 from mammoscope.evaluation.samples import Sample, checked, refuse_leak, sample_of, unit_rows
 from mammoscope.evaluation.settings import FIXED, Settings, threshold_on
+from mammoscope.evaluation.size_values import SampleSize
 from mammoscope.evaluation.values import (
     AGGREGATION,
     TARGETS,
@@ -26,12 +26,9 @@ from mammoscope.evaluation.values import (
     Unit,
     UnitResult,
 )
-from mammoscope.storage import write_text
 from mammoscope.vocabulary import Part
 
-FEW = 10  # positives below which an interval is not to be trusted
-
-_log = logging.getLogger(__name__)
+FEW = 10  # positives below which a threshold is not to be trusted
 
 
 def evaluate(
@@ -44,6 +41,9 @@ def evaluate(
     at_most: float | None = None,
     miss_cost: float | None = None,
     calibration: Method = "none",
+    calibration_bins: int = 10,
+    coverage: float | None = None,
+    wished_width: float | None = None,
     threshold: float | None = None,
     targets: Targets = TARGETS,
     aggregation: Aggregation = AGGREGATION,
@@ -66,6 +66,10 @@ def evaluate(
         at_most: The bound of `recall_rate`.
         miss_cost: How many false recalls are as bad as one miss, for `cost`.
         calibration: How scores are turned into probabilities, fitted on the tune part, for each unit at that unit.
+        calibration_bins: Bins of the calibration curve and of the calibration errors.
+        coverage: Share of women whose answers shall hold the truth, for answers that may be "refer"; see
+            `fit_conformal`. None for no such answers.
+        wished_width: Of the interval of AUC, end to end: says how many patients like these it takes.
         threshold: Fixed beforehand, on other data; used at every unit in place of `rule`.
         targets: What the metrics that take a number are asked for.
         aggregation: What one row is, and how rows are put together to breasts, exams and patients.
@@ -81,7 +85,8 @@ def evaluate(
         RecipeError: A setting is not allowed.
 
     Source:
-        Field and Welsh, J. R. Stat. Soc. B 69 (2007), for the cluster bootstrap; `docs/explain/intervals.md`.
+        Obuchowski, Biometrics 53 (1997), for the interval of AUC; Field and Welsh, J. R. Stat. Soc. B 69 (2007), for
+        the cluster bootstrap of all others; `docs/explain/intervals.md`.
 
     Example:
         >>> table = pl.DataFrame({
@@ -97,6 +102,9 @@ def evaluate(
         at_most=at_most,
         miss_cost=miss_cost,
         calibration=calibration,
+        calibration_bins=calibration_bins,
+        coverage=coverage,
+        wished_width=wished_width,
         threshold=threshold,
         replicates=replicates,
         confidence=confidence,
@@ -135,54 +143,8 @@ def evaluate(
         units=units,
         unavailable=unavailable,
         baselines=beside,
-        warnings=tuple(_warnings(rows, units=units, headline=headline)),
+        warnings=tuple(_warnings(rows, units=units, models=models, headline=headline)),
     )
-
-
-def evaluate_run(
-    run: Path,
-    *,
-    headline: Unit = "image",
-    rule: Rule = "youden",
-    at_least: float | None = None,
-    replicates: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> Evaluation:
-    """Evaluate the predictions of a run folder and write its `metrics.json`.
-
-    Args:
-        run: The run folder; `predictions.parquet` and, for the baselines, `cohort.parquet` are read.
-        headline: As in `evaluate`.
-        rule: As in `evaluate`.
-        at_least: As in `evaluate`.
-        replicates: As in `evaluate`.
-        confidence: As in `evaluate`.
-        seed: As in `evaluate`.
-
-    Returns:
-        The evaluation.
-
-    Raises:
-        SourceError: The run has no readable predictions, or they cannot be evaluated.
-        RecipeError: A setting is not allowed.
-        StorageError: `metrics.json` could not be written.
-    """
-    cohort = run / "cohort.parquet"
-    found = evaluate(
-        read_table(run / "predictions.parquet"),
-        cohort=read_table(cohort) if cohort.is_file() else None,
-        headline=headline,
-        rule=rule,
-        at_least=at_least,
-        replicates=replicates,
-        confidence=confidence,
-        seed=seed,
-    )
-    write_text(run / "metrics.json", json.dumps(found.to_json(), indent=1, allow_nan=False) + "\n")
-    for warning in found.warnings:
-        _log.warning("%s: %s", run.name, warning)
-    return found
 
 
 def read_table(path: Path) -> pl.DataFrame:
@@ -228,8 +190,17 @@ def _unit_result(rows: pl.DataFrame, *, unit: Unit, settings: Settings) -> tuple
             calibration=chances.calibration,
             decision_curve=chances.decision_curve,
             per_thousand=chances.per_thousand,
+            auc_intervals={"percentile": drawn_estimate(found, "auc", confidence=settings.confidence)},
+            conformal=chances.conformal,
+            needed=_needed(test, settings=settings),
         ),
     )
+
+
+def _needed(test: Sample, *, settings: Settings) -> SampleSize | None:
+    if settings.wished_width is None:
+        return None
+    return patients_for_width(test, width=settings.wished_width, confidence=settings.confidence)
 
 
 def _measured(sample: Sample, *, threshold: float | None, settings: Settings, curves: bool = True) -> Measured:
@@ -251,7 +222,9 @@ def _places(rows: pl.DataFrame, cohort: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([rows.select(columns), cohort.select(columns).drop_nulls("part")])
 
 
-def _warnings(rows: pl.DataFrame, *, units: dict[Unit, UnitResult], headline: Unit) -> list[str]:
+def _warnings(
+    rows: pl.DataFrame, *, units: dict[Unit, UnitResult], models: dict[Unit, Measured], headline: Unit
+) -> list[str]:
     found: list[str] = []
     test = rows.filter(pl.col("part") == Part.TEST.value)
     if scores_are_constant(test["score"].cast(pl.Float64).to_numpy()):
@@ -259,23 +232,18 @@ def _warnings(rows: pl.DataFrame, *, units: dict[Unit, UnitResult], headline: Un
     if "breast_id" in rows.columns and (unknown := test["breast_id"].is_null().sum()):
         found.append(f"{unknown} of {test.height} test images have no breast_id: they count per image only")
     for unit, result in units.items():
-        auc = result.test["auc"]
+        auc, drawn = result.test["auc"], result.auc_intervals["percentile"]
         where = f"test part, per {unit}"
         if auc.positives in {0, auc.n}:
             found.append(f"{where}: a single class ({auc.positives} positive of {auc.n}): AUC is not defined")
-        elif min(auc.positives, auc.n - auc.positives) < FEW:
+        elif few := small_sample(models[unit].sample):
+            found.append(f"{where}: {few}")
+        if drawn.undefined and auc.value is not None:
             found.append(
-                f"{where}: {auc.positives} positive and {auc.n - auc.positives} negative; "
-                f"with fewer than {FEW} of either the intervals are too narrow to be trusted"
+                f"{where}: {drawn.undefined} of {drawn.replicates} replicates held a single class and are left out"
             )
-        if auc.undefined and auc.value is not None:
-            found.append(
-                f"{where}: {auc.undefined} of {auc.replicates} replicates held a single class and are left out"
-            )
-        if auc.value is not None and auc.low == auc.high:
-            found.append(
-                f"{where}: the interval of AUC has no width; the bootstrap cannot see beyond a perfect ranking"
-            )
+        if auc.value is not None and auc.low is None:
+            found.append(f"{where}: AUC has no interval ({auc.reason})")
         found += [f"calibration per {unit}: {sentence}" for sentence in _of_calibration(result)]
         if result.threshold.reason:
             found.append(f"per {unit}: {result.threshold.reason}")

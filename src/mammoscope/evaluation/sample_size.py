@@ -1,7 +1,6 @@
 """How many patients a study needs for an interval of a wished width, and when it has too few."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import ceil, sqrt
 
 import numpy as np
@@ -11,31 +10,9 @@ from mammoscope.errors import RecipeError
 from mammoscope.evaluation.delong import auc_covariance, placements, refuse_confidence
 from mammoscope.evaluation.proportions import FEW, wilson_interval
 from mammoscope.evaluation.samples import Sample
+from mammoscope.evaluation.size_values import SampleSize
 
 MOST_PATIENTS = 10**9  # above it no study is planned
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleSize:
-    """How large a study has to be.
-
-    Attributes:
-        patients: Needed; None where it cannot be told.
-        rows: Rows they bring.
-        positives: Positive rows among them.
-        width: The wished width of the interval, end to end.
-        confidence: Level of the interval.
-        method: What it rests on.
-        reason: Why it cannot be told.
-    """
-
-    patients: int | None
-    rows: int | None
-    positives: int | None
-    width: float
-    confidence: float
-    method: str
-    reason: str | None = None
 
 
 def patients_for_auc(

@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from mammoscope.evaluation.class_values import ClassEvaluation
+from mammoscope.evaluation.localisation import Localisation
 from mammoscope.evaluation.subgroup_values import Subgroups
 from mammoscope.evaluation.values import SCHEMA_VERSION, Evaluation
 
@@ -43,6 +45,44 @@ def metrics_schema() -> dict[str, Any]:
     }
     closed = {name: _closed(definition) for name, definition in definitions.items()}
     return {"$schema": IDENTIFIER, **whole, "$defs": dict(sorted(closed.items()))}
+
+
+def classes_schema() -> dict[str, Any]:
+    """JSON Schema of `classes.json`, as `mammoscope evaluate --classes` and `write_class_evaluation` write it.
+
+    Returns:
+        A schema of draft 2020-12; `docs/reference/classes.schema.json` is its copy.
+
+    Source:
+        JSON Schema, draft 2020-12.
+
+    Example:
+        >>> classes_schema()["title"]
+        'classes.json of mammoscope'
+    """
+    return _of(ClassEvaluation, title="classes.json of mammoscope")
+
+
+def localisation_schema() -> dict[str, Any]:
+    """JSON Schema of `localisation.json`, as `mammoscope evaluate --lesions` writes it.
+
+    Returns:
+        A schema of draft 2020-12; `docs/reference/localisation.schema.json` is its copy.
+
+    Source:
+        JSON Schema, draft 2020-12.
+
+    Example:
+        >>> localisation_schema()["title"]
+        'localisation.json of mammoscope'
+    """
+    return _of(Localisation, title="localisation.json of mammoscope")
+
+
+def _of(kind: type[ClassEvaluation | Localisation], *, title: str) -> dict[str, Any]:
+    schema = TypeAdapter(kind).json_schema(mode="serialization", ref_template="#/$defs/{model}")
+    definitions = {name: _closed(definition) for name, definition in schema.pop("$defs", {}).items()}
+    return {"$schema": IDENTIFIER, **_closed(schema), "title": title, "$defs": dict(sorted(definitions.items()))}
 
 
 def _closed(definition: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from mammoscope.errors import RecipeError, SourceError
 from mammoscope.evaluation.decisions import cells, share
+from mammoscope.evaluation.delong import delong_interval
 from mammoscope.evaluation.factors import FACTORS, Factor, category_names, groups_of, how_divided
 from mammoscope.evaluation.gaps import gap_p_value, holm
 from mammoscope.evaluation.ranking import Ranking, counted, ranked, roc_auc
@@ -271,9 +272,10 @@ def _group(plan: _Plan, at: int, found: _Found, *, metrics: list[SubgroupMetric]
     for metric in metrics:
         number = METRICS.index(metric)
         too_few = _too_few(own, metric=metric, few=settings.few)
-        estimates[metric] = _estimate(
+        drawn = _estimate(
             own, found.values[one, number], found.replicates[one, number], reason=too_few, settings=settings
         )
+        estimates[metric] = _by_delong(drawn, own, settings=settings) if metric == "auc" and not too_few else drawn
         rest_few = _too_few(rest, metric=metric, few=settings.few)
         against[metric] = _estimate(
             own,
@@ -290,6 +292,12 @@ def _group(plan: _Plan, at: int, found: _Found, *, metrics: list[SubgroupMetric]
         metrics=estimates,
         against_rest=against,
     )
+
+
+def _by_delong(drawn: Estimate, selection: _Selection, *, settings: _Settings) -> Estimate:
+    """An AUC has the same kind of interval in a group as in all rows."""
+    found = delong_interval(selection.sample, confidence=settings.confidence)
+    return replace(found, value=drawn.value, patients=drawn.patients)
 
 
 def _too_few(selection: _Selection, *, metric: SubgroupMetric, few: int) -> str | None:

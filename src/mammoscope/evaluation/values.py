@@ -1,13 +1,15 @@
 """What an evaluation says: values with intervals, ready for JSON."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from mammoscope.errors import RecipeError
 from mammoscope.evaluation.calibration_values import CalibrationResult
 from mammoscope.evaluation.clinical_values import DecisionCurve, PerThousand
+from mammoscope.evaluation.conformal_values import ConformalResult
 from mammoscope.evaluation.estimate import Estimate as Estimate  # noqa: PLC0414 - also found here
+from mammoscope.evaluation.size_values import SampleSize
 
 Rule = Literal["youden", "sensitivity", "specificity", "recall_rate", "cost", "fixed"]
 Unit = Literal["image", "breast", "exam", "patient"]
@@ -217,6 +219,9 @@ class UnitResult:
             before it was measured.
         decision_curve: Of the probabilities; None without a stated prevalence, or where not defined.
         per_thousand: Women recalled, found and missed at the threshold; None without a stated prevalence.
+        auc_intervals: The AUC of the test part with other kinds of interval, by their name.
+        conformal: Answers with a stated coverage; None where none was asked for.
+        needed: Patients for an interval of AUC of the wished width; None where none was wished for.
     """
 
     unit: Unit
@@ -230,6 +235,9 @@ class UnitResult:
     calibration: CalibrationResult | None = None
     decision_curve: DecisionCurve | None = None
     per_thousand: PerThousand | None = None
+    auc_intervals: dict[str, Estimate] = field(default_factory=dict)
+    conformal: ConformalResult | None = None
+    needed: SampleSize | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

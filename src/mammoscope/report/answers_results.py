@@ -11,6 +11,7 @@ from mammoscope.report.words import (
     Facts,
     interval,
     lead_words,
+    metric_words,
     number,
     percent,
     rule_words,
@@ -45,15 +46,19 @@ def headline(files: RunFiles) -> tuple[dict[str, Any], str, str]:
 def _measured(files: RunFiles) -> str:
     metrics = held(files.metrics)
     test = metrics["units"][metrics["headline"]]["test"]
-    names = ", ".join(name for key, name in METRIC_NAMES.items() if key in test and test[key]["value"] is not None)
+    targets = metrics.get("targets")
+    defined = [key for key in METRIC_NAMES if key in test and test[key]["value"] is not None]
+    names = ", ".join(metric_words(key, targets=targets) for key in defined)
     units = ", ".join(f"{unit} ({found['aggregation']})" for unit, found in metrics["units"].items())
     return f"{names}; per {units}"
 
 
 def _uncertainty(files: RunFiles) -> str:
     result, _, level = headline(files)
-    auc = result["test"]["auc"]
-    return f"{level} intervals, {auc['method']}, {auc['replicates']:,} replicates; patients are drawn, never images"
+    auc, other = result["test"]["auc"], result["test"]["average_precision"]
+    drawn = f"{other['method']}, {other['replicates']:,} replicates"
+    kinds = drawn if auc["method"] == other["method"] else f"ROC AUC: {auc['method']}; all others: {drawn}"
+    return f"{level} intervals over patients, never over images. {kinds}"
 
 
 def _auc(files: RunFiles) -> str:

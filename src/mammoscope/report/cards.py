@@ -12,7 +12,7 @@ from mammoscope.report.answers_results import estimate_words, subgroup_rows, war
 from mammoscope.report.checklists import GUIDELINES, STATUS, answers_of, as_markdown, cell, filled
 from mammoscope.report.folder import RunFiles, read_run
 from mammoscope.report.page import rendered, usable_metrics
-from mammoscope.report.words import METRIC_NAMES, Facts, interval, number, paragraph, percent
+from mammoscope.report.words import METRIC_NAMES, Facts, interval, metric_words, number, paragraph, percent
 from mammoscope.storage import write_text
 
 FOLDER = "cards"
@@ -207,9 +207,10 @@ def _numbers(metrics: dict[str, Any]) -> list[str]:
         "| | " + " | ".join(heads) + " |",
         "|---|" + "---|" * len(heads),
     ]
-    for key, name in METRIC_NAMES.items():
+    for key in METRIC_NAMES:
         found = [unit["test"].get(key) for unit in units.values()]
         if any(one and one["value"] is not None for one in found):
+            name = metric_words(key, targets=metrics.get("targets"))
             lines.append(f"| {name} | " + " | ".join(_number(one) for one in found) + " |")
     return lines
 

@@ -155,7 +155,7 @@ def _refuse_other_test_part(first: _Run, other: _Run) -> None:
             f"{both} have different splits (fingerprints {str(first.fingerprint)[:12]} and "
             f"{str(other.fingerprint)[:12]}). Give both recipes the same [split] and seed"
         )
-    for setting in ("headline", "rule", "at_least", "aggregation", "replicates", "confidence", "seed"):
+    for setting in ("headline", "rule", "at_least", "aggregation", "targets", "replicates", "confidence", "seed"):
         found = (first.metrics.get(setting), other.metrics.get(setting))
         if found[0] != found[1]:
             raise SourceError(
@@ -195,8 +195,12 @@ def _places(ranked: Leaderboard) -> list[dict[str, Any]]:
     ]
 
 
+def _only(run: _Run, unit: str) -> dict[str, Any]:
+    return {"units": {unit: run.metrics["units"][unit]}, "targets": run.metrics.get("targets")}
+
+
 def _table(named: Sequence[_Run], unit: str) -> dict[str, Any]:
-    columns = [number_table({"units": {unit: run.metrics["units"][unit]}}, part="test") for run in named]
+    columns = [number_table(_only(run, unit), part="test") for run in named]
     rows = [
         {"name": row["name"], "key": row["key"], "cells": [column["rows"][place]["cells"][0] for column in columns]}
         for place, row in enumerate(columns[0]["rows"])

@@ -33,11 +33,11 @@ WOMEN = {
 }
 
 INTERVALS: dict[IntervalMethod, str] = {
+    "delong-logit": "clustered DeLong, logit",
     "percentile": "percentile bootstrap",
     "bca": "BCa bootstrap",
-    "delong-logit": "clustered DeLong, logit",
 }
-"""Kinds of interval of the AUC that stand beside one another; the first is that of all other numbers."""
+"""Kinds of interval of the AUC that stand beside one another; the first is the one quoted."""
 
 
 def glance(metrics: Facts, robustness: Facts | None) -> list[tuple[str, str]]:

@@ -3,28 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-METRIC_NAMES = {
-    "auc": "ROC AUC",
-    "partial_auc": "Partial AUC",
-    "average_precision": "Average precision",
-    "sensitivity_at_specificity": "Sensitivity at fixed specificity",
-    "specificity_at_sensitivity": "Specificity at fixed sensitivity",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "ppv": "Positive predictive value",
-    "npv": "Negative predictive value",
-    "ppv_at_prevalence": "PPV at stated prevalence",
-    "npv_at_prevalence": "NPV at stated prevalence",
-    "f1": "F1 score",
-    "mcc": "Matthews correlation",
-    "recall_rate": "Recall rate",
-    "brier": "Brier score",
-    "log_loss": "Log loss",
-    "probabilistic_f1": "Probabilistic F1",
-}
-"""Metric to its name in print, in the order of the tables."""
+from mammoscope.evaluation.names import METRIC_NAMES as METRIC_NAMES  # noqa: PLC0414 - also found here
+from mammoscope.evaluation.names import metric_words as metric_words  # noqa: PLC0414
 
 PLURAL = {"image": "images", "breast": "breasts", "exam": "exams", "patient": "patients"}
 
@@ -143,23 +123,14 @@ def size_words(estimate: Facts, *, unit: str) -> str:
     return rows if unit == "patient" else f"{rows}, of {estimate['patients']:,} patients"
 
 
-def summary_lines(metrics: Facts) -> list[str]:
-    """The answer in a few lines, for a terminal.
+def binary_lines(metrics: Facts) -> list[str]:
+    """The answer of yes or no in a few lines, for a terminal.
 
     Args:
         metrics: What `metrics.json` holds.
 
     Returns:
         Lines: AUC per unit, calls at the threshold, the lead over each baseline, warnings.
-
-    Example:
-        >>> from mammoscope.evaluation import evaluate
-        >>> import polars as pl
-        >>> table = pl.DataFrame({
-        ...     "part": ["tune", "tune", "test", "test"], "label": [0, 1, 0, 1],
-        ...     "score": [0.2, 0.6, 0.3, 0.7], "patient_id": list("abcd"), "image_id": list("1234")})
-        >>> summary_lines(evaluate(table, replicates=50).to_json())[0]
-        'AUC per image 1.000 (95 % 1.000 to 1.000), test part: 2 images, 1 positive, of 2 patients'
     """
     unit, level = metrics["headline"], percent(metrics["confidence"])
     lines = []
@@ -191,7 +162,7 @@ def paragraph(metrics: Facts) -> str:
     said = [
         f"On the test part ({size_words(auc, unit=unit)}) the model puts a positive {unit} above a negative one with "
         f"a chance of {number(auc['value'])} (ROC AUC per {unit}"
-        + (f"; {level} interval {interval(auc)}, patients resampled)." if interval(auc) else f"; {auc['reason']}).")
+        + (f"; {level} interval {interval(auc)}, over patients)." if interval(auc) else f"; {auc['reason']}).")
     ]
     cells = result["confusion"]
     if cells is not None:
