@@ -14,24 +14,37 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter
 
-from mammoscope.errors import ImageError
+from mammoscope.errors import ImageError, StorageError
+from mammoscope.images.geometry import Box, Geometry
 from mammoscope.images.grey import to_grey
 from mammoscope.images.preprocess import Preprocess
 from mammoscope.images.reading import PIXELS_VERSION, read_mammogram
 from mammoscope.storage import whole_file, write_text
 from mammoscope.vocabulary import Laterality, View
 
+_GEOMETRY = TypeAdapter(Geometry)
 ABANDONED_S = 3600.0  # a file that is half written for so long belongs to a process that was killed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One file to prepare."""
+    """One file to prepare.
+
+    Attributes:
+        path: The file.
+        laterality: What the data set says.
+        view: What the data set says.
+        box: Keep these surroundings of a lesion, in pixels of the file, and not the breast.
+        is_crop: The file shows the surroundings of a lesion only.
+    """
 
     path: Path
     laterality: Laterality | None
     view: View | None
+    box: Box | None = None
+    is_crop: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +74,14 @@ def prepare_file(job: Job, *, preprocess: Preprocess, folder: Path) -> Prepared:
     if known is not None:
         return known
     array = folder / _name(job, digest=digest, preprocess=preprocess)
-    mammogram = read_mammogram(job.path, preprocess=preprocess, laterality=job.laterality, view=job.view)
+    mammogram = read_mammogram(
+        job.path,
+        preprocess=preprocess,
+        laterality=job.laterality,
+        view=job.view,
+        box=job.box,
+        is_crop=job.is_crop,
+    )
     with whole_file(array) as temporary:
         buffer = io.BytesIO()  # numpy writing to a file loses the reason when the disk is full
         np.save(buffer, to_grey(mammogram.pixels, bits=preprocess.bits), allow_pickle=False)
@@ -71,6 +91,7 @@ def prepare_file(job: Job, *, preprocess: Preprocess, folder: Path) -> Prepared:
         "mean_intensity": mean,
         "original_shape": mammogram.original_shape,
         "spacing_mm": mammogram.spacing_mm,
+        "geometry": asdict(mammogram.geometry),
         "trail": [asdict(step) for step in mammogram.trail],
     }
     write_text(array.with_suffix(".json"), json.dumps(facts, default=str))
@@ -78,14 +99,38 @@ def prepare_file(job: Job, *, preprocess: Preprocess, folder: Path) -> Prepared:
 
 
 def find_prepared(job: Job, *, digest: str, preprocess: Preprocess, folder: Path) -> Prepared | None:
-    """Find a file in the cache by what it holds; None if it is not there, or not whole."""
+    """Find a file in the cache by what it holds; None if it is not there, not whole, or without its geometry."""
     name = _name(job, digest=digest, preprocess=preprocess)
     array = folder / name
     try:
-        mean = float(json.loads(array.with_suffix(".json").read_text(encoding="utf-8"))["mean_intensity"])
+        facts = json.loads(array.with_suffix(".json").read_text(encoding="utf-8"))
+        mean, _ = float(facts["mean_intensity"]), facts["geometry"]
     except (OSError, ValueError, KeyError, TypeError):
         return None  # where the cache itself is at fault, writing will say so
     return Prepared(digest=digest, file=name, mean_intensity=mean) if array.is_file() else None
+
+
+def geometry_of(file: Path) -> Geometry:
+    """How a prepared picture came from its file, without reading that again.
+
+    Args:
+        file: The `.npy` in the cache.
+
+    Returns:
+        What maps lesions and other places of the file to the prepared picture and back.
+
+    Raises:
+        StorageError: What stands beside the picture is missing, damaged or of an earlier version.
+    """
+    beside = file.with_suffix(".json")
+    try:
+        found = json.loads(beside.read_text(encoding="utf-8"))["geometry"]
+        return _GEOMETRY.validate_python(found)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StorageError(
+            f"{beside.name}: does not say where the picture lies in its file ({type(error).__name__}). "
+            "Run mammoscope prepare again"
+        ) from error
 
 
 def digest_of(path: Path) -> str:
@@ -121,5 +166,7 @@ def sweep(folder: Path) -> int:
 
 def _name(job: Job, *, digest: str, preprocess: Preprocess) -> str:
     what = f"{digest}|{PIXELS_VERSION}|{preprocess.model_dump_json()}|{job.laterality}|{job.view}"
+    if job.box is not None or job.is_crop:
+        what += f"|{job.box}|{job.is_crop}"
     key = hashlib.sha256(what.encode()).hexdigest()
     return f"{key[:2]}/{key}.npy"

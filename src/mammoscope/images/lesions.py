@@ -9,6 +9,8 @@ import pydicom
 from jaxtyping import Float, UInt8
 
 from mammoscope.images.geometry import Box
+from mammoscope.images.size import size_of
+from mammoscope.trail import refusal
 
 CIRCLE = np.linspace(0, 2 * np.pi, 64, endpoint=False)
 
@@ -115,6 +117,33 @@ def _moved(first: float, last: float, end: float) -> tuple[float, float]:
         return 0.0, end
     start = min(max(0.0, first), end - (last - first))
     return start, start + (last - first)
+
+
+def mask_box(mask: Path, *, picture: Path) -> Box:
+    """The box around the largest lesion of a mask, which must have the grid of its picture.
+
+    Args:
+        mask: Its file.
+        picture: File of the picture; only its header is read.
+
+    Returns:
+        x0, y0, x1, y1 in original pixels, half open.
+
+    Raises:
+        ImageError: The mask cannot be read, shows no lesion, or has another grid than the picture.
+    """
+    pixels = _mask(mask)
+    if pixels is None:
+        raise refusal(mask, "missing" if not mask.is_file() else "damaged", "is no readable mask. Fetch it again")
+    found = [cv2.boundingRect(one) for one in cv2.findContours(pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]]
+    if not found:
+        raise refusal(mask, "blank", "marks no lesion. Leave it out, or fetch it again")
+    size = size_of(picture)
+    if pixels.shape != (size.rows, size.cols):
+        grids = f"has {pixels.shape[0]} rows and {pixels.shape[1]} columns, its picture {size.rows} and {size.cols}"
+        raise refusal(mask, "implausible", f"{grids}: it is not known where the lesion lies. Leave it out")
+    x, y, width, height = max(found, key=lambda one: one[2] * one[3])
+    return float(x), float(y), float(x + width), float(y + height)
 
 
 def _contours(mask: UInt8[np.ndarray, "rows cols"]) -> list[np.ndarray]:
