@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from openjpeg.utils import encode_array
 from PIL import Image
 
+from mammoscope.images.area import area_mean
 from mammoscope.images.codecs import DctLevels, WaveletLevels
 from mammoscope.images.codestream import precision, wavelet_levels
 from mammoscope.images.levels import ArrayLevels, SlabLevels, block_mean
@@ -80,7 +81,7 @@ def test_what_lies_in_the_file_is_made_stored_values_part_by_part() -> None:
     levels = ArrayLevels(values=np.full((100, 80), 0xF123, dtype=np.uint16), stored=masked)
 
     assert (levels.read(4, (0, 5, 10, 20)) == 0x123).all()
-    assert asked == [(60, 80)]  # rows, whole: they lie together
+    assert asked == [(0, 80), (60, 80)]  # what type they have; then rows, whole: they lie together
 
 
 def wavelets(values: np.ndarray, *, bits: int = 12) -> WaveletLevels:
@@ -155,3 +156,30 @@ def test_a_slab_is_the_slices_combined(by: str) -> None:
     np.testing.assert_array_equal(whole, expected)
     assert slab.shape == (40, 30)
     assert part.shape == (7, 4)
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.floats(0.02, 1.0), st.sampled_from(["u1", "u2", "i2"]))
+def test_area_means_equal_plain_numpy(rows: int, cols: int, scale: float, kind: str) -> None:
+    low, high = (np.iinfo(kind).min, np.iinfo(kind).max) if kind != "i2" else (-1000, 3000)
+    values = np.random.default_rng(rows * 91 + cols).integers(low, high, (rows, cols)).astype(kind)
+    shape = max(1, round(rows * scale)), max(1, round(cols * scale))
+
+    means = area_mean(values, shape=shape)
+
+    cover = [covered(side, fewer) for side, fewer in zip((rows, cols), shape, strict=True)]
+    np.testing.assert_allclose(means, cover[0] @ values.astype(float) @ cover[1].T, atol=0.01 if kind == "u1" else 0.6)
+
+
+def covered(side: int, fewer: int) -> np.ndarray:
+    """The share of each of `fewer` new pixels that each old one has."""
+    edges = np.linspace(0, side, fewer + 1)[:, None]
+    lengths = np.minimum(edges[1:], np.arange(1, side + 1)) - np.maximum(edges[:-1], np.arange(side))
+    return np.maximum(lengths, 0) * fewer / side
+
+
+def test_bands_of_a_large_picture_join_without_a_seam() -> None:
+    values = RANDOM.integers(0, 4096, (2501, 2203)).astype(
+        np.uint16
+    )  # three bands, the last block of each side smaller
+
+    np.testing.assert_array_equal(ArrayLevels(values=values).read(3), block_mean(values, rows=3, cols=3))

@@ -70,7 +70,7 @@ class WaveletLevels(Levels):
                 # Pillow rounds the size to the nearest, the decoder rounds up, and then refuses; so it is rounded first
                 width, height = image.size
                 image._size = -(-width // factor) * factor, -(-height // factor) * factor  # noqa: SLF001
-                values = np.array(image)
+                values = np.asarray(image)
         except OSError as error:
             log.debug("JPEG 2000 at 1/%d of the resolution failed: %s", factor, type(error).__name__)
             return None

@@ -25,6 +25,7 @@ Reduced = UInt8[np.ndarray, "_ _"] | UInt16[np.ndarray, "_ _"] | Int16[np.ndarra
 
 BLOCKS_PER_PIXEL = 3  # blocks are averaged once more: the fewer to a final pixel, the more those on its rim show
 LEAST_BLOCKS = 2  # ... which is worth it where full resolution is the other choice; bench/differences.py measures both
+BAND_BYTES = 1 << 22  # of the file, at a time
 SMALL = 4_000_000  # pixels; averaging all of them at once takes a few milliseconds
 GLANCE_ROWS = 4  # of each block; a glance at a large picture does not touch every row
 
@@ -85,10 +86,18 @@ class ArrayLevels(Levels):
         return max(1, floor(needed / BLOCKS_PER_PIXEL), min(2, floor(needed / LEAST_BLOCKS)))
 
     def read(self, factor: int, crop: Crop | None = None) -> Reduced:
-        """Average blocks of the crop only."""
+        """Average blocks of the crop only, band by band: each is in the cache while it is looked through."""
         x0, y0, x1, y1 = (edge * factor for edge in crop) if crop else (0, 0, *self.shape[::-1])
-        rows = self._part(self.values[y0:y1])  # whole rows lie together: they are looked through much faster
-        return block_mean(rows[:, x0:x1], rows=factor, cols=factor)
+        if factor == 1:
+            return self._part(self.values[y0:y1])[:, x0:x1]
+        y1, x1 = min(y1, self.shape[0]), min(x1, self.shape[1])
+        level = np.empty((ceil((y1 - y0) / factor), ceil((x1 - x0) / factor)), dtype=self._part(self.values[:0]).dtype)
+        band = max(1, BAND_BYTES // (factor * self.values.itemsize * self.shape[1]))
+        for top in range(0, len(level), band):
+            start = y0 + top * factor
+            rows = self._part(self.values[start : min(start + band * factor, y1)])  # whole: they lie together
+            level[top : top + band] = block_mean(rows[:, x0:x1], rows=factor, cols=factor)
+        return level
 
     def glance(self, *, needed: float, final: float, sure: bool = False) -> tuple[Reduced, int]:
         """Blocks of which only some rows are read."""

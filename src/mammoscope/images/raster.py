@@ -102,7 +102,7 @@ def _grey(image: Image.Image, *, path: Path) -> Stored:
             raise refusal(path, "unsupported_pixels", what)
         return values.astype(np.uint16)
     if image.mode in {"L", "1"}:
-        return np.array(image.convert("L"))
+        return np.asarray(image if image.mode == "L" else image.convert("L"))
     if image.mode in {"LA", "P", "PA", "RGB", "RGBA"}:
         return grey_of(np.asarray(image if image.mode == "RGB" else image.convert("RGB")), path=path)
     what = f"pixels of kind {image.mode!r}, and grey of 8 or 16 bits is read. Convert it to PNG"

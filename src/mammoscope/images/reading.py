@@ -32,8 +32,8 @@ from mammoscope.storage import whole_file
 from mammoscope.trail import Step, refusal
 from mammoscope.vocabulary import Laterality, View
 
-PIXELS_VERSION: str = "2"
-"""Cut of every cache key and bundle. Raise it when the same file and `Preprocess` give other pixels than before."""
+PIXELS_VERSION: str = "3"
+"""Part of every cache key and bundle. Raise it when the same file and `Preprocess` give other pixels than before."""
 
 SIDES: dict[Laterality, Side] = {Laterality.LEFT: "left", Laterality.RIGHT: "right"}  # where the chest wall mostly is
 USUAL_CROP = 1.6  # a breast is mostly shown at least this much larger than the whole picture would be
@@ -271,7 +271,7 @@ def _finished(
         what = f"its window shows every pixel as {float(shown.mean()):.2f}. Try window = percentile, or leave it out"
         raise refusal(path, "blank", what)
     if bare is not None:
-        shown[resampled(bare.astype(np.uint16), shape=size) >= 254.5] = 0.0
+        shown[resampled(bare, shape=size) >= 254.5] = 0.0
     flip = wanted.flip == "left" and sight.chest == "right"
     geometry = (geometry.mirrored() if flip else geometry).resized(*size)
     shown = np.asarray(cv2.flip(shown, 1)) if flip else shown

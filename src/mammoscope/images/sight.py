@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Real, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8
 
 from mammoscope.dicom.display import Rescale, modality_values
+from mammoscope.images.area import area_mean
 from mammoscope.images.breast import THUMB_SIDE, Side, bounding_box, breast_mask, chest_side, grown, polarity, stretched
 from mammoscope.images.geometry import Geometry
 from mammoscope.images.levels import Reduced, block_mean
@@ -93,17 +94,14 @@ def look(picture: Picture, glance: Reduced, *, factor: int) -> Sight:
     )
 
 
-def resampled(
-    values: Real[np.ndarray, "rows cols"], *, shape: tuple[int, int]
-) -> Float32[np.ndarray, "new_rows new_cols"]:
+def resampled(values: Reduced, *, shape: tuple[int, int]) -> Float32[np.ndarray, "new_rows new_cols"]:
     """Area average when shrinking, linear interpolation when enlarging. The one place where pixels are resampled.
 
-    Means of 8-bit values keep their fractions; of deeper ones, 0.5 of at most 65535 is lost.
+    Means of 8-bit values keep their fractions to 1/512; of deeper ones, 0.5 of at most 65535 is lost.
     """
-    shrinks = shape[0] < values.shape[0] or shape[1] < values.shape[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    fine = values.astype(np.float32) if values.dtype.itemsize == 1 else values
-    return np.asarray(cv2.resize(fine, shape[::-1], interpolation=method), dtype=np.float32)
+    if shape[0] <= values.shape[0] and shape[1] <= values.shape[1]:
+        return area_mean(values, shape=shape)
+    return np.asarray(cv2.resize(values.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR))
 
 
 def padding_is_bright(picture: Picture, glance: Reduced) -> bool:
@@ -144,9 +142,11 @@ def without_padding(
         apart = cv2.erode(pure, np.ones((3, 3), dtype=np.uint8))
         pure = apart if cv2.countNonZero(apart) else pure
     least, most, _, _ = cv2.minMaxLoc(values, mask=pure)
-    dark = np.array(most if _dark_is_high(picture) else least, dtype=values.dtype)
-    clean = np.minimum(values, dark) if _dark_is_high(picture) else np.maximum(values, dark)
-    np.copyto(clean, dark, where=padding.view(np.bool_))
+    falling = _dark_is_high(picture)
+    dark = np.array(most if falling else least, dtype=values.dtype)
+    clean = np.minimum(values, dark) if falling else np.maximum(values, dark)
+    if (low < dark) if falling else (high > dark):  # padding that lies beyond the darkest value is replaced already
+        np.copyto(clean, dark, where=padding.view(np.bool_))
     return clean, padding
 
 
