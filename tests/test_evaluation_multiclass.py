@@ -158,7 +158,7 @@ def test_calls_alone_have_no_auc_and_a_class_that_does_not_occur_has_its_reason(
     assert found.per_class["C"]["ppv"].value == 0
     assert found.test["balanced_accuracy"].reason == "no row of class C"
     assert found.confusion_normalised[3] == (None, None, None, None)
-    assert "class D: 0 rows; with fewer than 10" in "; ".join(found.warnings)
+    assert "class D: 0 rows; with fewer than 10 of a class" in "; ".join(found.warnings)
     assert all(e.value is not None or e.reason for e in found.test.values())
 
 

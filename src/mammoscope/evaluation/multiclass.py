@@ -248,11 +248,12 @@ def _chosen(found: dict[str, Estimate], prefix: str, *, positives: int) -> dict[
 
 
 def _warnings(sample: ClassSample, counts: np.ndarray) -> list[str]:
-    found = [
-        f"class {name}: {count} rows; with fewer than {FEW} its intervals are too narrow to be trusted"
-        for name, count in zip(sample.classes, counts, strict=True)
-        if count < FEW
-    ]
+    few = [f"class {name}: {count} rows" for name, count in zip(sample.classes, counts, strict=True) if count < FEW]
+    found = (
+        [f"{', '.join(few)}; with fewer than {FEW} of a class its intervals are too narrow to be trusted"]
+        if few
+        else []
+    )
     if len(set(sample.calls)) == 1:
         found.append(f"every row is called {sample.classes[int(sample.calls[0])]}: the model tells nothing apart")
     if sample.scores is not None:

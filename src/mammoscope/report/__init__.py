@@ -8,7 +8,7 @@ from mammoscope.report.external import external_lines
 from mammoscope.report.page import write_report
 from mammoscope.report.robustness import robustness_lines
 from mammoscope.report.subgroups import subgroup_lines
-from mammoscope.report.words import summary_lines
+from mammoscope.report.summary import summary_lines
 
 __all__ = [
     "external_lines",

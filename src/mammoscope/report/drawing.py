@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -133,6 +134,17 @@ def draw(
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
     svg = re.sub(r"(?:'[^']*'|sans-serif)(?:, (?:'[^']*'|[\w-]+))*, sans-serif", FONTS, buffer.getvalue())
     return Drawing(name=name, title=title, alt=alt, svg=svg)
+
+
+def broken(name: str, *, width: int = 26) -> str:
+    r"""A long name on several lines, broken at blanks and hyphens.
+
+    Example:
+        >>> broken("mass-resnet50-forest-of-trees", width=16)
+        'mass-resnet50-\\nforest-of-trees'
+    """
+    lines = wrap(name.replace("-", "- "), width)
+    return "\n".join(line.replace("- ", "-") for line in lines) or name
 
 
 def unit_square(axes: Axes, *, x: str, y: str) -> None:

@@ -1,12 +1,13 @@
 """The figures of one run, each from the files of its folder."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from mammoscope.report.drawing import BLUE, INK, LINE, MUTED, RUST, Drawing, draw, unit_square
+from mammoscope.report.drawing import BLUE, GREEN, INK, LINE, MUTED, OCHRE, RUST, Drawing, draw, unit_square
 from mammoscope.report.words import PLURAL, interval, number, percent, size_words
 from mammoscope.vocabulary import Part
 
@@ -139,15 +140,24 @@ def confusion_figure(result: Facts) -> Drawing | None:
     )
 
 
-def training_figure(history: Sequence[Facts]) -> Drawing:
-    """Loss, AUC on tune, accuracy where the history has it, and learning rate by epoch; the chosen epoch marked."""
+CALLS = {
+    "train_accuracy": ("train", BLUE, "-"),
+    "tune_accuracy": ("tune", RUST, "--"),
+    "tune_sensitivity": ("sensitivity, tune", GREEN, "-."),
+}
+"""Columns of the history that are drawn as shares of right calls: name, colour, dashes."""
+
+
+def training_figure(history: Sequence[Facts], *, events: Sequence[Facts] = ()) -> Drawing:
+    """Loss, AUC on tune, accuracy where the history has it, and learning rate by epoch.
+
+    The chosen epoch is marked, and so are the first epochs of later stages and the epochs of events.
+    """
     epochs = [row["epoch"] for row in history]
     best = [row["epoch"] for row in history if row.get("best")]
-    accuracy = {
-        name: style
-        for name, style in {"train_accuracy": ("train", BLUE, "-"), "tune_accuracy": ("tune", RUST, "--")}.items()
-        if any(row.get(name) is not None for row in history)
-    }
+    accuracy = {name: style for name, style in CALLS.items() if any(row.get(name) is not None for row in history)}
+    alarms = sorted({row["epoch"] for row in events if isinstance(row.get("epoch"), int)})
+    stages = [row["epoch"] for before, row in pairwise(history) if row.get("stage") != before.get("stage")]
 
     def paint(figure: Figure) -> None:
         panels = figure.subplots(1, 4 if accuracy else 3)
@@ -158,7 +168,7 @@ def training_figure(history: Sequence[Facts]) -> Drawing:
         panels[1].set(title="ROC AUC on the tune part" if not accuracy else "AUC on tune")
         if accuracy:
             _lines(panels[2], epochs, history, accuracy)
-            panels[2].set(title="Accuracy")
+            panels[2].set(title="Accuracy", ylim=(min(0.4, *_values(history, accuracy)), 1.02))
             panels[2].legend(loc="best")
         _lines(panels[-1], epochs, history, {"lr": ("learning rate", INK, "-")})
         panels[-1].set(title="Learning rate", ylim=(0, None))
@@ -166,6 +176,12 @@ def training_figure(history: Sequence[Facts]) -> Drawing:
         for axes in panels:
             axes.set_xlabel("epoch")
             axes.xaxis.get_major_locator().set_params(integer=True)
+            for epoch in stages:
+                axes.axvline(epoch - 0.5, color=LINE, linewidth=1.2)
+            if alarms:
+                ends = axes.get_ylim()
+                axes.plot(alarms, [ends[0]] * len(alarms), "^", color=OCHRE, markersize=6, clip_on=False, zorder=3)
+                axes.set_ylim(ends)
             if best:
                 axes.axvline(best[-1], color=MUTED, linewidth=1.2, linestyle=(0, (3, 3)))
 
@@ -175,6 +191,7 @@ def training_figure(history: Sequence[Facts]) -> Drawing:
         title="Training",
         alt=f"Loss, AUC on the tune part{', accuracy' if accuracy else ''} and learning rate "
         f"over {len(history)} epochs; {chosen}. "
+        f"{f'Triangles: alarms, listed below (epochs {_listed(alarms)}). ' if alarms else ''}"
         "The loss on train is what is minimised, class weights included; on tune it is the plain log loss.",
         size=(9.6, 2.9),
         paint=paint,
@@ -273,6 +290,14 @@ def _lines(axes: Axes, epochs: list[int], history: Sequence[Facts], columns: dic
         values = [np.nan if row.get(column) is None else row[column] for row in history]
         marker = "o" if len(epochs) < 25 else ""
         axes.plot(epochs, values, color=colour, linestyle=dash, marker=marker, markersize=3, label=label)
+
+
+def _values(history: Sequence[Facts], columns: dict[str, tuple[str, str, str]]) -> list[float]:
+    return [row[name] for row in history for name in columns if row.get(name) is not None]
+
+
+def _listed(epochs: Sequence[int]) -> str:
+    return ", ".join(str(epoch) for epoch in epochs)
 
 
 def _operating_point(cells: Facts) -> tuple[float, float] | None:

@@ -16,6 +16,7 @@ MADE_BY = {
     "cohort.parquet": "mammoscope train",
     "prepare.json": "mammoscope train",
     "history.jsonl": "mammoscope train",
+    "events.jsonl": "mammoscope train",
     "predictions.parquet": "mammoscope train",
     "metrics.json": "mammoscope evaluate",
     "explanations.json": "mammoscope explain",
@@ -57,6 +58,7 @@ class RunFiles:
     explanations: Json | Missing
     robustness: Json | Missing
     history: list[dict[str, Any]] | Missing
+    events: list[dict[str, Any]] | Missing
     cohort: pl.DataFrame | Missing
     predictions: pl.DataFrame | Missing
 
@@ -79,9 +81,12 @@ def read_run(folder: Path) -> RunFiles:
     }
     return RunFiles(
         folder=folder,
-        history=_history(folder),
+        history=_lines(folder, "history.jsonl"),
+        events=_lines(folder, "events.jsonl", empty=True),
         cohort=_table(folder, "cohort.parquet", needs=("part", "malignant", "patient_id")),
-        predictions=_table(folder, "predictions.parquet", needs=("part", "label", "score", "patient_id", "image_id")),
+        predictions=_table(
+            folder, "predictions.parquet", needs=("part", "label", "patient_id", "image_id"), scored=True
+        ),
         **objects,
     )
 
@@ -105,8 +110,8 @@ def _json(folder: Path, name: str, *, kind: type) -> Json | Missing:
     return sound
 
 
-def _history(folder: Path) -> list[dict[str, Any]] | Missing:
-    name = "history.jsonl"
+def _lines(folder: Path, name: str, *, empty: bool = False) -> list[dict[str, Any]] | Missing:
+    """A file of one JSON object a line."""
     try:
         lines = (folder / name).read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines if line.strip()]
@@ -114,12 +119,12 @@ def _history(folder: Path) -> list[dict[str, Any]] | Missing:
         return missing(name)
     except (OSError, ValueError):
         return missing(name, "damaged: not one JSON object a line")
-    if not rows or not all(isinstance(row, dict) for row in rows):
+    if not (rows or empty) or not all(isinstance(row, dict) for row in rows):
         return missing(name, "damaged: no epoch in it")
     return rows
 
 
-def _table(folder: Path, name: str, *, needs: tuple[str, ...]) -> pl.DataFrame | Missing:
+def _table(folder: Path, name: str, *, needs: tuple[str, ...], scored: bool = False) -> pl.DataFrame | Missing:
     if not (folder / name).is_file():
         return missing(name)
     try:
@@ -127,6 +132,8 @@ def _table(folder: Path, name: str, *, needs: tuple[str, ...]) -> pl.DataFrame |
     except (pl.exceptions.PolarsError, OSError):
         return missing(name, "damaged: not a Parquet table")
     lacking = [column for column in needs if column not in table.columns]
+    if scored and not any(column == "score" or column.startswith("score_") for column in table.columns):
+        lacking.append("score")
     if lacking:
         return missing(name, f"damaged: no column {', '.join(lacking)}")
     return table.with_columns(pl.col("part").cast(pl.String))

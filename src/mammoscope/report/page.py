@@ -9,7 +9,10 @@ from markupsafe import Markup
 
 from mammoscope import __version__
 from mammoscope.errors import SourceError
-from mammoscope.report import figures, measured, measured_figures, sections
+from mammoscope.report import beside, figures, measured, measured_figures, sections
+from mammoscope.report.class_page import ANCHORS as CLASS_ANCHORS
+from mammoscope.report.class_page import class_context, class_drawings
+from mammoscope.report.class_words import is_classes
 from mammoscope.report.drawing import Drawing
 from mammoscope.report.folder import Missing, RunFiles, missing, read_run
 from mammoscope.report.tables import run_tables
@@ -17,6 +20,23 @@ from mammoscope.report.words import number, paragraph, percent
 from mammoscope.storage import write_text
 
 METRICS_SCHEMA = "1"
+BINARY_ANCHORS = (
+    *(("numbers", "Numbers"), ("baselines", "Baselines"), ("curves", "Curves"), ("calibration", "Calibration")),
+    *(("clinic", "In a thousand women"), ("subgroups", "Subgroups"), ("robustness", "Robustness")),
+)
+ANCHORS = (
+    *(("sealed", "Sealed test"), ("errors", "Hardest errors"), ("overlays", "Overlays"), ("training", "Training")),
+    *(("cohort", "Cohort"), ("audit", "Audit"), ("recipe", "Recipe"), ("environment", "Environment")),
+    ("reproduce", "Reproduce"),
+)
+"""Sections of the page: anchor and name; between the two lists stand members and other tasks."""
+_NOTHING: dict[str, Any] = {
+    **dict.fromkeys(("summary", "hardest", "wrong_classes", "class_parts", "members")),
+    "glance": [],
+    "seals": [],
+    "tasks": [],
+    "several": False,
+}
 
 
 def write_report(run: Path) -> Path:
@@ -52,7 +72,7 @@ def write_report(run: Path) -> Path:
     context = _context(files, drawn)
     tables = run_tables(
         _known(context["metrics"]),
-        hardest=context["hardest"],
+        hardest=context["wrong_classes"] if context["several"] else context["hardest"],
         history=[] if isinstance(files.history, Missing) else files.history,
         parts=[] if isinstance(files.cohort, Missing) else context["cohort"],
         flow=context["flow"],
@@ -98,31 +118,56 @@ def run_figures(files: RunFiles) -> dict[str, Drawing]:
     """Every figure that the files of a run allow, by name."""
     metrics = usable_metrics(files)
     found: list[Drawing | None] = []
-    threshold = None
+    several = isinstance(metrics, dict) and is_classes(metrics)
     if isinstance(metrics, dict):
-        confidence = metrics["confidence"]
-        found.append(figures.lead_figure(metrics))
-        threshold = metrics["units"].get("image", {}).get("threshold", {}).get("value")
-        for unit in shown_units(metrics):
-            result = metrics["units"][unit]
-            found.append(figures.roc_figure(result, confidence=confidence))
-            found.append(figures.precision_recall_figure(result, confidence=confidence))
-            found.append(figures.confusion_figure(result))
-            found.append(measured_figures.calibration_figure(result))
-        headline = metrics["units"][metrics["headline"]]
-        if (largest := measured.decision_unit(metrics)) is not None:
-            found.append(measured_figures.decision_figure(metrics["units"][largest]))
-        if metrics.get("subgroups"):
-            found.append(measured_figures.forest_figure(metrics["subgroups"], whole=headline["test"]))
-    if isinstance(files.predictions, pl.DataFrame):
-        found.append(figures.score_figure(files.predictions, threshold=threshold))
+        found += class_drawings(files, metrics) if several else _drawings(metrics)
+        found.append(beside.members_figure(metrics))
+    if not several and (scored := _scored(files)) is not None:
+        found.append(figures.score_figure(scored, threshold=_row_threshold(metrics)))
     if not isinstance(files.history, Missing):
-        found.append(figures.training_figure(files.history))
+        found.append(figures.training_figure(files.history, events=_events(files) or ()))
     if isinstance(files.robustness, dict):
         found.append(measured_figures.robustness_figure(files.robustness))
-    if isinstance(files.cohort, pl.DataFrame):
+    if isinstance(files.cohort, pl.DataFrame) and not several:
         found.append(figures.cohort_figure(files.cohort))
     return {drawing.name: drawing for drawing in found if drawing is not None}
+
+
+def _drawings(metrics: dict[str, Any]) -> list[Drawing | None]:
+    """The figures of yes or no."""
+    confidence = metrics["confidence"]
+    found: list[Drawing | None] = [figures.lead_figure(metrics)]
+    for unit in shown_units(metrics):
+        result = metrics["units"][unit]
+        found.append(figures.roc_figure(result, confidence=confidence))
+        found.append(figures.precision_recall_figure(result, confidence=confidence))
+        found.append(figures.confusion_figure(result))
+        found.append(measured_figures.calibration_figure(result))
+    headline = metrics["units"][metrics["headline"]]
+    if (largest := measured.decision_unit(metrics)) is not None:
+        found.append(measured_figures.decision_figure(metrics["units"][largest]))
+    if metrics.get("subgroups"):
+        found.append(measured_figures.forest_figure(metrics["subgroups"], whole=headline["test"]))
+    return found
+
+
+def _scored(files: RunFiles) -> pl.DataFrame | None:
+    """Predictions of yes or no."""
+    found = files.predictions
+    return found if isinstance(found, pl.DataFrame) and "score" in found.columns else None
+
+
+def _row_threshold(metrics: dict[str, Any] | Missing) -> float | None:
+    """The threshold of what a row of the predictions stands for."""
+    if isinstance(metrics, Missing):
+        return None
+    row = metrics.get("aggregation", {}).get("row", "image")
+    found: float | None = metrics["units"].get(row, {}).get("threshold", {}).get("value")
+    return found
+
+
+def _events(files: RunFiles) -> list[dict[str, Any]] | None:
+    return None if isinstance(files.events, Missing) else files.events
 
 
 def shown_units(metrics: dict[str, Any]) -> list[str]:
@@ -153,6 +198,7 @@ def _context(files: RunFiles, drawn: dict[str, Drawing]) -> dict[str, Any]:
         else sections.picked(_known(files.split), "kind", "seed", "fingerprint", "notes"),
         "failures": files.prepare if isinstance(files.prepare, Missing) else sections.failures(_mapping(files.prepare)),
         "history": files.history,
+        "events": beside.events_block(_events(files)),
         "cohort": files.cohort if isinstance(files.cohort, Missing) else sections.part_table(files.cohort),
         "predictions": files.predictions if isinstance(files.predictions, Missing) else True,
         "flow_file": files.flow if isinstance(files.flow, Missing) else None,
@@ -172,16 +218,31 @@ def _context(files: RunFiles, drawn: dict[str, Drawing]) -> dict[str, Any]:
 
 def _results(metrics: dict[str, Any] | Missing, files: RunFiles) -> dict[str, Any]:
     if isinstance(metrics, Missing):
-        return {"summary": None, "glance": [], "hardest": None, "seals": []}
-    threshold = metrics["units"].get("image", {}).get("threshold", {}).get("value")
-    wrong = intervals = None
-    if isinstance(files.predictions, pl.DataFrame):
-        intervals = measured.interval_table(metrics, files.predictions)
-    if isinstance(files.predictions, pl.DataFrame) and threshold is not None:
-        wrong = sections.hardest(files.predictions, threshold=threshold)
+        return {**_NOTHING, "anchors": [*BINARY_ANCHORS, *ANCHORS]}
+    besides = {
+        "members": beside.members_block(metrics),
+        "tasks": beside.tasks_block(metrics),
+        "seals": measured.seal_block(metrics.get("sealed", [])),
+    }
+    more = [
+        *((("members", "Members"),) if besides["members"] else ()),
+        *((("tasks", "Tasks"),) if besides["tasks"] else ()),
+    ]
+    glance = beside.beside_glance(metrics, _events(files))
+    if is_classes(metrics):
+        found = _NOTHING | class_context(files, metrics) | besides
+        return found | {"several": True, "glance": glance, "anchors": [*CLASS_ANCHORS, *more, *ANCHORS]}
+    anchors = [*BINARY_ANCHORS, *more, *ANCHORS]
+    return _NOTHING | _yes_or_no(metrics, files, glance) | besides | {"anchors": anchors}
+
+
+def _yes_or_no(metrics: dict[str, Any], files: RunFiles, glance: list[tuple[str, str]]) -> dict[str, Any]:
+    threshold, scored = _row_threshold(metrics), _scored(files)
+    intervals = None if scored is None else measured.interval_table(metrics, scored)
+    wrong = None if scored is None or threshold is None else sections.hardest(scored, threshold=threshold)
     return {
         "summary": paragraph(metrics),
-        "glance": measured.glance(metrics, _known(files.robustness)),
+        "glance": [*measured.glance(metrics, _known(files.robustness)), *glance],
         "test_table": sections.number_table(metrics, part="test"),
         "tune_table": sections.number_table(metrics, part="tune"),
         "baseline_rows": sections.baseline_table(metrics),
@@ -193,7 +254,6 @@ def _results(metrics: dict[str, Any] | Missing, files: RunFiles) -> dict[str, An
         "decision_unit": measured.decision_unit(metrics),
         "thousand": measured.thousand_block(metrics),
         "subgroups": measured.subgroup_block(metrics),
-        "seals": measured.seal_block(metrics.get("sealed", [])),
     }
 
 

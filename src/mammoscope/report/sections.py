@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from mammoscope.report.words import METRIC_NAMES, NONE, PLURAL, interval, lead_words, number, rule_words
+from mammoscope.report.words import METRIC_NAMES, NONE, PLURAL, interval, lead_words, metric_words, number, rule_words
 from mammoscope.vocabulary import Part
 
 Facts = Mapping[str, Any]
@@ -42,8 +42,12 @@ def number_table(metrics: Facts, *, part: str) -> Row:
         for unit, result in units.items()
     ]
     rows = [
-        {"name": name, "key": key, "cells": [estimate_cell(result[part].get(key)) for result in units.values()]}
-        for key, name in METRIC_NAMES.items()
+        {
+            "name": metric_words(key, targets=metrics.get("targets")),
+            "key": key,
+            "cells": [estimate_cell(result[part].get(key)) for result in units.values()],
+        }
+        for key in METRIC_NAMES
     ]
     return {"units": heads, "rows": rows}
 
@@ -167,7 +171,8 @@ def failures(prepare: Facts) -> Row:
 def gallery(explanations: Sequence[Facts], *, run: Path) -> list[Row]:
     """Pictures by group, as data inside the page; a picture outside the run folder is not read."""
     groups = []
-    for group in GROUPS:
+    named = dict.fromkeys(str(row.get("group")) for row in explanations)
+    for group in GROUPS if set(named) <= set(GROUPS) else named:
         rows = [row for row in explanations if row.get("group") == group]
         groups.append({"group": group, "pictures": [_picture(row, run=run) for row in rows]})
     return groups
@@ -242,6 +247,8 @@ def _threshold(threshold: Facts) -> Row:
 
 def _picture(row: Facts, *, run: Path) -> Row:
     about = picked(row, "image_id", "label", "score", "group", "method", "layer")
+    label = about["label"]
+    about["label_words"] = label if isinstance(label, str) else "positive" if label else "negative"
     about["notes"] = [text[:1].upper() + text[1:] for text in str(row.get("note") or "").split("; ") if text]
     return {**about, "uri": _data_uri(row.get("file"), run=run)}
 

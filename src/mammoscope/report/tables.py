@@ -5,7 +5,10 @@ from typing import Any
 
 import polars as pl
 
+from mammoscope.report.class_page import class_tables
+from mammoscope.report.class_words import is_classes
 from mammoscope.report.sections import Row
+from mammoscope.report.words import metric_words
 
 Facts = Mapping[str, Any]
 
@@ -40,7 +43,11 @@ def run_tables(
         images,2
         <BLANKLINE>
     """
-    rows: dict[str, list[Row]] = {} if metrics is None else _measured(metrics)
+    rows: dict[str, list[Row]] = {}
+    if metrics is not None:
+        rows = class_tables(metrics) if is_classes(metrics) else _measured(metrics)
+        rows["members"] = list(_members(metrics.get("members")))
+        rows["tasks"] = list(_tasks(metrics.get("tasks", {})))
     rows |= {
         "hardest": list(hardest or ()),
         "history": [dict(row) for row in history],
@@ -57,10 +64,10 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 
 def _measured(metrics: Facts) -> dict[str, list[Row]]:
-    units = metrics["units"]
+    units, targets = metrics["units"], metrics.get("targets")
     return {
         "metrics": [
-            {"unit": unit, "part": part, "metric": name, **_number(found)}
+            {"unit": unit, "part": part, "metric": name, "name": metric_words(name, targets=targets), **_number(found)}
             for unit, result in units.items()
             for part in ("test", "tune")
             for name, found in result[part].items()
@@ -100,6 +107,29 @@ def _measured(metrics: Facts) -> dict[str, list[Row]]:
             for look in seal["looks"]
         ],
     }
+
+
+def _members(found: Facts | None) -> Iterator[Row]:
+    if not found:
+        return
+    answers = [("this run", found["own"]), *((one["name"], one["test"]) for one in found["members"])]
+    for name, test in answers:
+        for key, one in test.items():
+            yield {"answer": name, "metric": key, **_number(one)}
+    for one in found["members"]:
+        told = {key: one[key] for key in ("p_value", "p_adjusted", "verdict")}
+        yield (
+            {"answer": one["name"], "metric": f"{found['metric']}, this run minus it"}
+            | _number(one["difference"])
+            | told
+        )
+
+
+def _tasks(tasks: Mapping[str, Facts]) -> Iterator[Row]:
+    for name, found in tasks.items():
+        for unit, result in found.get("units", {}).items():
+            for key, one in result["test"].items():
+                yield {"task": name, "unit": unit, "metric": key, **_number(one)}
 
 
 def _number(found: Facts) -> Row:
