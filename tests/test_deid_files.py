@@ -417,3 +417,52 @@ def test_a_folder_without_files_is_no_success(tmp_path: Path) -> None:
 
     with pytest.raises(SourceError, match="there is no file"):
         deidentify([tmp_path / "in"], out=tmp_path / "out", key=KEY, workers=0)
+
+
+def test_another_run_into_the_same_folder_loses_no_report_and_no_row(tmp_path: Path) -> None:
+    """The second run once wrote its report and its table over those of the first."""
+    out, table = tmp_path / "out", tmp_path / "map.csv"
+    plant(tmp_path / "a" / "1.dcm")
+    plant(tmp_path / "b" / "2.dcm", patient="HOSP-0816", instance="2.25.7772")
+
+    for folder in ("a", "a", "b", "b", "a"):
+        deidentify([tmp_path / folder], out=out, key=KEY, table=table, workers=0)
+
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    kept = [json.loads((out / name).read_text()) for name in ("report-1.json", "report-2.json", "report.json")]
+    assert [(row["run"], row["patient_id"]) for row in rows] == [
+        ("1", "HOSP-0815"),
+        ("2", "HOSP-0816"),
+        ("3", "HOSP-0815"),
+    ]
+    assert [one["written"] for one in kept] == [1, 1, 1]
+    assert kept[0]["inputs_fingerprint"] == kept[2]["inputs_fingerprint"] != kept[1]["inputs_fingerprint"]
+    assert not (out / "report-3.json").exists()
+
+
+def test_the_page_of_earlier_inputs_is_kept_beside_its_report(tmp_path: Path) -> None:
+    for name in ("1", "2"):
+        run(
+            plant(tmp_path / f"{name}.dcm", instance=f"2.25.777{name}"),
+            "--out",
+            tmp_path / "out",
+            "--key",
+            tmp_path / "k",
+        )
+
+    found = sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_file())
+    assert found == ["report-1.html", "report-1.json", "report.html", "report.json"]
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b\n1,2\n", "my notes", "run,input,path,patient_id,output,pseudonym,refused\n1,2\n"]
+)
+def test_a_file_that_is_no_table_of_this_command_is_not_written_to(tmp_path: Path, text: str) -> None:
+    original, table = plant(tmp_path / "1.dcm"), tmp_path / "map.csv"
+    table.write_text(text)
+
+    with pytest.raises(RecipeError, match=r"map\.csv: holds something else"):
+        deidentify([original], out=tmp_path / "out", key=KEY, table=table, workers=0)
+
+    assert table.read_text() == text
+    assert not (tmp_path / "out").exists()

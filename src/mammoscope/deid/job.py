@@ -1,31 +1,31 @@
 """Many files: found, de-identified one by one, none overwritten and none lost, and a report of it."""
 
-import csv
-import io
 import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from mammoscope import __version__
 from mammoscope.deid.burned import FLAGS
 from mammoscope.deid.file import Outcome, deidentify_file
-from mammoscope.deid.key import Key, write_private
+from mammoscope.deid.key import Key
 from mammoscope.deid.profile import EDITION, OPTIONS_EDITION
 from mammoscope.deid.reading import CODES as REFUSALS
 from mammoscope.deid.settings import CODES, Settings
+from mammoscope.deid.table import add_run, rows_of
 from mammoscope.deid.tally import Line, Tally
 from mammoscope.errors import RecipeError, SourceError
 from mammoscope.images import Limits
 from mammoscope.images.folder import files_in
-from mammoscope.storage import write_text
+from mammoscope.storage import whole_file, write_text
 from mammoscope.workers.many import over_files
 
-REPORT = "report.json"
+REPORT, PAGE = "report.json", "report.html"
 LIMITS = Limits(memory_bytes=4 << 30, seconds=120)
 Progress = Callable[[int, int], None]
 
@@ -38,6 +38,7 @@ class Report:
         settings: What was kept.
         fingerprint: Of the key; tells keys apart and says nothing about them.
         inputs: Files that were found.
+        inputs_fingerprint: Of their paths, made with the key: tells a run that goes on from one of other files.
         outcomes: One a file that was done, in order.
         lines: What was done, by element.
     """
@@ -45,6 +46,7 @@ class Report:
     settings: Settings
     fingerprint: str
     inputs: int
+    inputs_fingerprint: str
     outcomes: tuple[Outcome, ...]
     lines: tuple[Line, ...]
 
@@ -72,6 +74,7 @@ class Report:
             "key_fingerprint": self.fingerprint,
             "finished": len(self.outcomes) == self.inputs,
             "inputs": self.inputs,
+            "inputs_fingerprint": self.inputs_fingerprint,
             "written": len({one.output for one in self.outcomes if one.output}),
             "copies": len(outputs := [one.output for one in self.outcomes if one.output]) - len(set(outputs)),
             "patients": len({one.pseudonym for one in self.outcomes if one.pseudonym}),
@@ -109,14 +112,16 @@ def deidentify(
     """De-identify files and folders by the basic profile of DICOM PS3.15.
 
     Each picture is written to `out/<pseudonym>/<hash>.dcm`, its pixels byte by byte as they were; the report goes to
-    `out/report.json`. Run it again with the same key to go on: what is there and equal stays.
+    `out/report.json`. Run it again with the same key to go on: what is there and equal stays. Run it with other inputs
+    to add to the folder: the report of those before is kept as `out/report-1.json`, and so on.
 
     Args:
         inputs: Files and folders; folders are searched through. They are only read.
         out: Folder to write to; outside the inputs.
         key: Makes pseudonyms, UIDs and the shift of dates.
         settings: What is kept; the defaults if None.
-        table: Where to write which file and patient became which, for the owner only; secret like the key.
+        table: Where to write which file and patient became which, for the owner only; secret like the key. What it
+            holds of earlier runs stays.
         workers: Guarded processes; one per processor if None, and with 0 the work is done in this one.
         progress: Called with files done and files in all.
 
@@ -124,7 +129,8 @@ def deidentify(
         The report.
 
     Raises:
-        RecipeError: The folders cannot be used together, or `out` was made with another key or other settings.
+        RecipeError: The folders cannot be used together, `out` was made with another key or other settings, or `table`
+            is another kind of file.
         SourceError: There is no file.
         StorageError: The file system refused.
 
@@ -137,7 +143,8 @@ def deidentify(
     files = list(_files(inputs))
     if not files:
         raise SourceError("there is no file in what is to be de-identified. Name the folder that has them")
-    report = Report(settings=wanted, fingerprint=key.fingerprint, inputs=len(files), outcomes=(), lines=())
+    report = _opened(files, key=key, settings=wanted)
+    _keep_report(out, unless=report.inputs_fingerprint)
     _write(report, out)  # whose folder this is, before the first file
     tally, outcomes = Tally(), list[Outcome]()
     work = partial(_outcome, out=out, settings=wanted, key=key)
@@ -153,7 +160,7 @@ def deidentify(
     _sweep(out)
     _write(report, out)
     if table is not None:
-        write_private(table, _table(files, outcomes))
+        add_run(table, files, outcomes)
     return report
 
 
@@ -202,8 +209,10 @@ def _refuse_places(inputs: Sequence[Path], *, out: Path, table: Path | None) -> 
     for given in inputs:
         if there.is_relative_to(given.resolve()):
             raise RecipeError(f"{out.name}: lies inside what is to be de-identified. Choose a folder outside it")
-    if table is not None and table.resolve().is_relative_to(there):
-        raise RecipeError(f"{table.name}: would lie in the folder that is given away. Choose a place outside it")
+    if table is not None:
+        if table.resolve().is_relative_to(there):
+            raise RecipeError(f"{table.name}: would lie in the folder that is given away. Choose a place outside it")
+        rows_of(table)  # what cannot be added to is refused before the first file
 
 
 def _refuse_other_run(out: Path, *, key: Key, settings: Settings) -> None:
@@ -222,15 +231,33 @@ def _refuse_other_run(out: Path, *, key: Key, settings: Settings) -> None:
         raise RecipeError(f"{out.name}: was made with {what}. Use the same again, or choose an empty folder")
 
 
+def _opened(files: Sequence[Path], *, key: Key, settings: Settings) -> Report:
+    """The report of a run of which nothing is done yet."""
+    return Report(
+        settings=settings,
+        fingerprint=key.fingerprint,
+        inputs=len(files),
+        inputs_fingerprint=key.inputs("\0".join(os.path.realpath(path) for path in files)),
+        outcomes=(),
+        lines=(),
+    )
+
+
+def _keep_report(out: Path, *, unless: str) -> None:
+    """Keep the report of other inputs under the next free number; that of the same ones will be written anew."""
+    report = out / REPORT
+    if not report.exists() or json.loads(report.read_text(encoding="utf-8")).get("inputs_fingerprint") == unless:
+        return
+    number = next(n for n in count(1) if not any(_kept_as(out / name, n).exists() for name in (REPORT, PAGE)))
+    for path in (out / REPORT, out / PAGE):
+        if path.exists():
+            with whole_file(_kept_as(path, number)) as temporary:
+                temporary.write_bytes(path.read_bytes())
+
+
+def _kept_as(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
 def _write(report: Report, out: Path) -> None:
     write_text(out / REPORT, json.dumps(report.as_json(), indent=2) + "\n")
-
-
-def _table(files: Sequence[Path], outcomes: Sequence[Outcome]) -> str:
-    """Which input became which file and patient: the only place where both are told."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["input", "path", "patient_id", "output", "pseudonym", "refused"])
-    for path, one in zip(files, outcomes, strict=True):
-        writer.writerow([one.number, path, one.patient or "", one.output or "", one.pseudonym or "", one.code or ""])
-    return text.getvalue()

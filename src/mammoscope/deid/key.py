@@ -54,6 +54,10 @@ class Key:
         """What stands for Accession Number (0008,0050): 13 characters, of at most 16."""
         return f"A{self._word('accession', original)}"
 
+    def inputs(self, paths: str) -> str:
+        """Tells lists of paths apart, and says nothing about them."""
+        return self._digest("inputs", paths)[:6].hex()
+
     def days(self, patient: str) -> int:
         """By how many days the dates of a patient move: negative, one to ten years."""
         number = int.from_bytes(self._digest("days", patient)[:8], "big")
@@ -108,11 +112,11 @@ def key_of(path: Path) -> Key:
 
 
 def write_private(path: Path, text: str, *, fresh: bool = False) -> None:
-    """Write a text file that only its owner can read.
+    """Write to the end of a text file that only its owner can read; it is made if missing.
 
     Args:
         path: The file.
-        text: What it is to hold.
+        text: What it is to hold after what it holds already.
         fresh: Refuse if there is one already.
 
     Raises:
@@ -120,7 +124,7 @@ def write_private(path: Path, text: str, *, fresh: bool = False) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        how = os.O_WRONLY | os.O_CREAT | (os.O_EXCL if fresh else os.O_TRUNC)
+        how = os.O_WRONLY | os.O_CREAT | (os.O_EXCL if fresh else os.O_APPEND)
         with os.fdopen(os.open(path, how, 0o600), "w", encoding="utf-8", errors="backslashreplace") as file:
             path.chmod(0o600)
             file.write(text)
