@@ -341,6 +341,20 @@ def test_the_vector_is_the_salient_places_beside_the_attended_patches() -> None:
         torch.testing.assert_close(found[n], torch.cat([coarse, fine]), rtol=1e-4, atol=1e-5)
 
 
+def test_a_loss_on_the_side_teaches_the_saliency_and_not_the_fine_network() -> None:
+    encoder = made(GlobalLocal(coarse=SMALL, fine=SMALL, factor=2, patches=1, patch_px=16, top_share=0.1)).eval()
+    features = encoder.forward_features(noise(2, 1, *SHAPE))
+
+    logits = encoder.side_logits(features)
+    logits.sum().backward()
+
+    saliency = torch.sigmoid(encoder.salient(features)).flatten(1)
+    top = saliency.sort(dim=1, descending=True).values[:, : round(0.1 * saliency.shape[1])]
+    torch.testing.assert_close(torch.sigmoid(logits[:, 0]), top.mean(dim=1))
+    assert all(p.grad is not None for p in (*encoder.coarse.parameters(), *encoder.salient.parameters()))
+    assert all(p.grad is None for p in encoder.fine.parameters())
+
+
 def test_a_patch_that_there_is_not_is_not_shown_to_the_fine_network() -> None:
     encoder = made(GlobalLocal(coarse=SMALL, fine=SMALL, factor=2, patches=3, patch_px=30), shape=(30, 30))
     seen: list[int] = []

@@ -17,6 +17,8 @@ from mammoscope.models.encoders.plain import Inner, PlainModel, plain_encoder, r
 from mammoscope.models.encoders.timm_encoder import TimmModel
 from mammoscope.models.encoders.views import GatedAttention
 
+EDGE = 1e-6  # a saliency is never nearer to 0 or 1 than this where its logit is taken
+
 
 class GlobalLocal(EncoderConfig):
     """A coarse network whose saliency chooses patches, and a fine network that reads them at full resolution."""
@@ -61,12 +63,12 @@ class Looked:
 class GlobalLocalEncoder(nn.Module):
     """Saliency of the whole picture, gated attention over its most salient patches, and both vectors side by side.
 
-    The choice of patches is not differentiated. The saliency learns through the coarse vector: the features of the
-    most salient places, weighted by it.
+    The choice of patches is not differentiated. The saliency learns through the coarse vector (the features of the
+    most salient places, weighted by it), and much sooner where a loss is taken on `side_logits`, too.
 
     Source:
         Shen et al., Med. Image Anal. 68, 101908 (2021): the modules of its section 2, with one saliency map for all
-        tasks, no two patches that overlap, and one loss on the joined vector instead of one for each module.
+        tasks, no two patches that overlap, and no loss of the patches alone.
     """
 
     def __init__(self, config: GlobalLocal, *, fetch: bool, shape: tuple[int, int] | None) -> None:
@@ -120,6 +122,18 @@ class GlobalLocalEncoder(nn.Module):
         """
         return self._saliency(self.forward_features(pixels))
 
+    def side_logits(self, features: Float[Tensor, "batch channels r c"]) -> Float[Tensor, "batch 1"]:
+        """What the most salient places alone say of the positive class, for a loss of its own.
+
+        Args:
+            features: What `forward_features` gave.
+
+        Source:
+            The top t % pooling of Shen et al. 2021: their mean saliency is a probability.
+        """
+        values, _ = self._highest(self._saliency(features))
+        return torch.logit(values.float().mean(dim=1, keepdim=True), eps=EDGE)
+
     def look(self, pixels: Float[Tensor, "batch 1 rows cols"]) -> Looked:
         """Where the network looks, for explanations.
 
@@ -142,11 +156,15 @@ class GlobalLocalEncoder(nn.Module):
     def _saliency(self, features: Tensor) -> Float[Tensor, "batch r c"]:
         return torch.sigmoid(self.salient(features)).squeeze(1)
 
+    def _highest(self, saliency: Tensor) -> tuple[Float[Tensor, "batch top"], Int[Tensor, "batch top"]]:
+        """The most salient places, and their numbers."""
+        places = saliency.flatten(1)
+        values, where = places.topk(max(1, round(self.top_share * places.shape[1])), dim=1)
+        return values, where
+
     def _most_salient(self, features: Tensor, saliency: Tensor) -> Float[Tensor, "batch channels"]:
         """Mean over the most salient places of their features, weighted by the saliency."""
-        places = saliency.flatten(1)
-        count = max(1, round(self.top_share * places.shape[1]))
-        values, where = places.topk(count, dim=1)
+        values, where = self._highest(saliency)
         picked = features.flatten(2).gather(2, where.unsqueeze(1).expand(-1, features.shape[1], -1))
         return (picked * values.unsqueeze(1)).mean(dim=2)
 
