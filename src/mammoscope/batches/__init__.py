@@ -4,7 +4,9 @@ from mammoscope.batches.augment import PARAMETERS, Augment, apply, draw
 from mammoscope.batches.cache import PREPARE_CODES, prepare
 from mammoscope.batches.cluster import Cluster, ClusterError, connected
 from mammoscope.batches.export import Export, Exported, export_folders
-from mammoscope.batches.loading import Batch, Samples, batches, epoch_order
+from mammoscope.batches.loading import Batch, Samples, batches
+from mammoscope.batches.mixup import Mixed, mixed
+from mammoscope.batches.sampling import Sampling, epoch_order
 
 __all__ = [
     "PARAMETERS",
@@ -15,12 +17,15 @@ __all__ = [
     "ClusterError",
     "Export",
     "Exported",
+    "Mixed",
     "Samples",
+    "Sampling",
     "apply",
     "batches",
     "connected",
     "draw",
     "epoch_order",
     "export_folders",
+    "mixed",
     "prepare",
 ]

@@ -1,5 +1,6 @@
 """Self-contained HTML pages: of a run, of several compared, of a data set, of a de-identification; cards of a run."""
 
+from mammoscope.report.augmentations import write_augmentations
 from mammoscope.report.cards import write_cards
 from mammoscope.report.comparison import write_comparison
 from mammoscope.report.deidentification import write_deidentification
@@ -15,6 +16,7 @@ __all__ = [
     "robustness_lines",
     "subgroup_lines",
     "summary_lines",
+    "write_augmentations",
     "write_cards",
     "write_comparison",
     "write_deidentification",

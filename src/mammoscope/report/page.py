@@ -10,6 +10,7 @@ from markupsafe import Markup
 from mammoscope import __version__
 from mammoscope.errors import SourceError
 from mammoscope.report import beside, figures, measured, measured_figures, sections
+from mammoscope.report.augmentations import augmentation_figure
 from mammoscope.report.class_page import ANCHORS as CLASS_ANCHORS
 from mammoscope.report.class_page import class_context, class_drawings
 from mammoscope.report.class_words import is_classes
@@ -126,6 +127,7 @@ def run_figures(files: RunFiles) -> dict[str, Drawing]:
         found.append(figures.score_figure(scored, threshold=_row_threshold(metrics)))
     if not isinstance(files.history, Missing):
         found.append(figures.training_figure(files.history, events=_events(files) or ()))
+    found.append(augmentation_figure(files.folder))
     if isinstance(files.robustness, dict):
         found.append(measured_figures.robustness_figure(files.robustness))
     if isinstance(files.cohort, pl.DataFrame) and not several:
