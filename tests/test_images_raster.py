@@ -1,13 +1,15 @@
 """Pictures without tags."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from mammoscope.errors import ImageError
-from mammoscope.images import Preprocess, read_mammogram
+from mammoscope.images import Preprocess, read_mammogram, size_of
 
 AS_IS = Preprocess(rows=64, cols=48, region="whole", flip="none", clear_background=False)
 
@@ -68,6 +70,32 @@ def test_grey_saved_as_colour_is_read(tmp_path: Path, mode: str) -> None:
     Image.fromarray(values).convert(mode).save(file)
 
     np.testing.assert_allclose(read_mammogram(file, preprocess=AS_IS).pixels, values / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["one.png", "one.tif", "one.ppm"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_grey_saved_as_colour_of_16_bits_keeps_them_all(tmp_path: Path, name: str, channels: int) -> None:
+    """Pillow cuts such pictures to 8 bits: values from 1000 to 1200 once were one grey."""
+    values = (1000 + breast(200)).astype(np.uint16)
+    file = tmp_path / name
+    alpha = np.full_like(values, 65535)
+    layers = [*[values] * 3, alpha][: 3 if name.endswith("ppm") else channels]
+    file.write_bytes(cv2.imencode(file.suffix, np.dstack(layers))[1].tobytes())
+
+    mammogram = read_mammogram(file, preprocess=AS_IS)
+    alone = read_mammogram(saved(values, tmp_path / "grey.png"), preprocess=AS_IS)
+
+    np.testing.assert_array_equal(mammogram.pixels, alone.pixels)
+    assert "16 bit" in mammogram.trail[0].detail
+
+
+def test_channels_that_differ_only_below_8_bits_are_colour(tmp_path: Path) -> None:
+    values = breast(60000).astype(np.uint16)
+    file = tmp_path / "one.png"
+    file.write_bytes(cv2.imencode(".png", np.dstack([values, values, values ^ 1]))[1].tobytes())
+
+    with pytest.raises(ImageError, match="channels differ"):
+        read_mammogram(file)
 
 
 def test_a_wish_to_turn_the_picture_is_noted(tmp_path: Path) -> None:
@@ -145,3 +173,11 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
         read_mammogram(tmp_path)
 
     assert (missing.value.code, folder.value.code) == ("missing", "unreadable")
+
+
+@pytest.mark.parametrize("read", [read_mammogram, size_of])
+def test_a_name_that_no_file_can_have_is_a_missing_file(read: Callable[[Path], object]) -> None:
+    with pytest.raises(ImageError, match=r"^a\?b.png: no file can have such a name") as caught:
+        read(Path("a\0b.png"))
+
+    assert caught.value.code == "missing"

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import UInt8, UInt16
 from PIL import Image, UnidentifiedImageError
 
 from mammoscope.dicom.display import Window
@@ -21,6 +22,7 @@ from mammoscope.trail import Step, refusal
 FORMATS = ("PNG", "PPM", "JPEG", "TIFF")
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L")
 FULL_RANGE = Window(centre=127.5, width=255.0, function="LINEAR_EXACT")
+_Colour = UInt8[np.ndarray, "rows cols channels"] | UInt16[np.ndarray, "rows cols channels"]
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
 
 
@@ -63,7 +65,7 @@ def _levels(image: Image.Image, *, path: Path) -> tuple[Levels, int]:
     """The picture, to be decoded at the resolution that is needed, and the depth of its pixels in bits."""
     if image.format == "JPEG" and image.mode in {"L", "RGB"}:
         return DctLevels(stream=path.read_bytes(), shape=image.size[::-1], grey=partial(_guarded_grey, path=path)), 8
-    stored = _grey(image, path=path)
+    stored = _deep_colour(image, path=path) if _is_deep_colour(image) else _grey(image, path=path)
     return ArrayLevels(values=stored), stored.dtype.itemsize * 8
 
 
@@ -72,7 +74,28 @@ def _guarded_grey(image: Image.Image, *, path: Path) -> Stored:
         return _grey(image, path=path)
 
 
-def grey_of(colour: UInt8[np.ndarray, "rows cols channels"], *, path: Path) -> UInt8[np.ndarray, "rows cols"]:
+def _is_deep_colour(image: Image.Image) -> bool:
+    """Whether a colour picture has more than 8 bits a channel, which Pillow would cut to 8 without a word."""
+    tiles = getattr(image, "tile", [])
+    kinds = [tile.args if isinstance(tile.args, tuple) else (tile.args,) for tile in tiles]
+    deep = any(
+        ";16" in str(kind[0]) or (image.format == "PPM" and isinstance(kind[-1], int) and kind[-1] > 255)
+        for kind in kinds
+    )
+    return deep and image.mode in {"LA", "RGB", "RGBA"}
+
+
+def _deep_colour(image: Image.Image, *, path: Path) -> Stored:
+    """The one channel of a grey picture saved as colour of 16 bits."""
+    image.load()  # Pillow finds what is truncated or damaged; OpenCV would fill it up
+    values = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.ndim != 3 or values.dtype != np.uint16:
+        what = f"pixels of kind {image.mode!r} with 16 bits, and grey of 8 or 16 bits is read. Convert it to PNG"
+        raise refusal(path, "unsupported_pixels", what)
+    return grey_of(values, path=path)
+
+
+def grey_of(colour: _Colour, *, path: Path) -> Stored:
     """The one channel of a grey picture saved as colour.
 
     Raises:
@@ -82,7 +105,8 @@ def grey_of(colour: UInt8[np.ndarray, "rows cols channels"], *, path: Path) -> U
     if not all(np.array_equal(first, colour[..., channel]) for channel in (1, 2)):
         what = "its colour channels differ, and a mammogram is grey. Use the picture without annotations"
         raise refusal(path, "colour", what)
-    return np.ascontiguousarray(first)
+    grey: Stored = np.ascontiguousarray(first)
+    return grey
 
 
 def _check(image: Image.Image, *, path: Path) -> None:

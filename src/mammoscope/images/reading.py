@@ -135,6 +135,9 @@ def picture_of(path: Path, wanted: Preprocess) -> Picture:
             size = path.stat().st_size
     except FileNotFoundError:
         raise refusal(path, "missing", "there is no such file. Check the folder of the data set") from None
+    except ValueError:
+        plain = path.with_name(path.name.replace("\0", "?"))
+        raise refusal(plain, "missing", "no file can have such a name. Correct it in the data set") from None
     except OSError as error:
         raise refusal(path, "unreadable", f"{error.strerror}. Check the file and its permissions") from error
     if size == 0:
@@ -364,8 +367,8 @@ def _cleared(
     """Set everything outside the breast to 0."""
     near = grown(mask, pixels=SKIN_PX).astype(np.uint8) * np.uint8(255)
     outside = geometry.seen_from(thumb, near) < 128
-    bright = np.count_nonzero((pixels > 0.1) & outside)
-    share = bright / max(1, np.count_nonzero(outside))
+    bright, every = (int(np.count_nonzero(there)) for there in ((pixels > 0.1) & outside, outside))
+    share = bright / max(1, every)
     detail = f"outside the breast set to 0; {share:.1%} of it was brighter than 0.1"
     return pixels * ~outside, Step(name="background", detail=detail, cause="clear_background")
 

@@ -50,6 +50,9 @@ def size_of(path: Path) -> Size:
             start = file.read(132)
     except FileNotFoundError:
         raise refusal(path, "missing", "there is no such file. Check the folder of the data set") from None
+    except ValueError:
+        plain = path.with_name(path.name.replace("\0", "?"))
+        raise refusal(plain, "missing", "no file can have such a name. Correct it in the data set") from None
     except OSError as error:
         raise refusal(path, "unreadable", f"{error.strerror}. Check the file and its permissions") from error
     if not start:
