@@ -17,7 +17,7 @@ import typer
 
 import mammoscope
 from mammoscope.cli import app
-from mammoscope.evaluation import classes_schema, localisation_schema, metrics_schema
+from mammoscope.evaluation import classes_schema, localisation_schema, metrics_schema, task_schema
 from mammoscope.training import Recipe
 
 HERE = Path(__file__).parent / "reference"
@@ -115,6 +115,7 @@ PAGES = {
     "python.md": python_page,
     "recipe.md": recipe_page,
     "metrics.schema.json": metrics_page,
+    "metrics-classes.schema.json": lambda: json.dumps(task_schema(), indent=1),
     "classes.schema.json": lambda: json.dumps(classes_schema(), indent=1),
     "localisation.schema.json": lambda: json.dumps(localisation_schema(), indent=1),
 }

@@ -223,6 +223,30 @@ def test_embeddings_that_do_not_fit_are_refused() -> None:
         fit_gate(np.ones((30, 5)), tune=cloud(rng, 50))
 
 
+def test_a_gate_counts_women_not_pictures_where_some_have_many() -> None:
+    rng = np.random.default_rng(4)
+    train, tune = cloud(rng, 400), cloud(rng, 200)
+    odd = np.repeat(tune[:1] + 30.0, 60, axis=0)  # sixty pictures of one woman with a foreign object
+    rows = np.concatenate([tune, odd])
+    women = np.concatenate([np.arange(200), np.full(60, 200)])
+
+    by_picture = fit_gate(train, tune=rows, inside=0.9)
+    by_woman = fit_gate(train, tune=rows, patients=women, inside=0.9)
+
+    assert by_picture.outside(tune).mean() == 0.0  # its limit lies among the pictures of that woman
+    assert 0.05 < by_woman.outside(tune).mean() < 0.15
+    assert by_woman.outside(odd).all()
+
+
+def test_a_gate_without_a_patient_of_each_row_or_with_few_women_says_why() -> None:
+    rng = np.random.default_rng(5)
+
+    with pytest.raises(SourceError, match="50 tune rows, but patients of 3"):
+        fit_gate(cloud(rng, 50), tune=cloud(rng, 50), patients=np.arange(3))
+    with pytest.raises(RecipeError, match="5 tune women are too few for inside 0.95"):
+        fit_gate(cloud(rng, 50), tune=cloud(rng, 50), patients=np.arange(50) // 10)
+
+
 @pytest.mark.parametrize("content", [b"", b"no gate", None])
 def test_what_is_no_gate_is_refused(content: bytes | None, tmp_path: Path) -> None:
     if content is not None:

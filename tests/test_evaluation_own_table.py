@@ -366,3 +366,65 @@ def test_a_table_of_marks_is_measured_against_lesions(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "localisation.json").read_text())["froc"]["1"]["value"] == 1.0
     assert alone.exit_code == 2
     assert "both --lesions and --images" in alone.output
+
+
+def tuned_table() -> pl.DataFrame:
+    rng = np.random.default_rng(3)
+    women = np.arange(120)
+    labels = (women % 3 == 0).astype(int)
+    return pl.DataFrame(
+        {
+            "patient_id": [f"w{woman}" for woman in women],
+            "image_id": [f"i{woman}" for woman in women],
+            "part": np.where(women < 60, "tune", "test"),
+            "label": labels,
+            "score": 1 / (1 + np.exp(-(2 * labels + rng.normal(size=120) - 1))),
+        }
+    )
+
+
+def test_probabilities_coverage_and_patients_needed_are_printed_where_they_are_asked_for(tmp_path: Path) -> None:
+    file = saved(tuned_table(), tmp_path)
+    asked = "--calibration platt --coverage 0.8 --wished-width 0.1 --prevalence 0.01 --replicates 40".split()
+
+    printed = run(file, *asked).stdout
+    plain = run(file, "--replicates", 40).stdout
+    found = json.loads(run(file, *asked, "--json").stdout)["units"]["image"]
+
+    assert "Platt scaling, fitted on tune: slope" in printed
+    assert "coverage of 0.8 stated on tune, negative up to" in printed
+    assert f"an interval of AUC no wider than 0.1 takes {found['needed']['patients']:,} patients like these" in printed
+    assert "Of 1,000 women screened" in printed
+    assert "Platt" not in plain
+    assert "coverage" not in plain
+    assert found["calibration"]["method"] == "platt"
+
+
+def test_the_percentile_interval_of_the_auc_stands_beside_the_one_quoted(tmp_path: Path) -> None:
+    file = saved(tuned_table(), tmp_path)
+
+    found = json.loads(run(file, "--replicates", 200, "--json").stdout)["units"]["image"]
+
+    quoted, beside = found["test"]["auc"], found["auc_intervals"]["percentile"]
+    assert (quoted["method"], beside["method"]) == ("clustered DeLong, logit", "percentile bootstrap over patients")
+    assert quoted["value"] == beside["value"]
+    assert quoted["low"] < beside["high"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--rule", "cost", "--miss-cost", "20", "--prevalence", "0.01"], None),
+        (["--rule", "recall_rate", "--at-most", "0.3"], None),
+        (["--coverage", "1.2"], "coverage must be between 0 and 1, got 1.2"),
+        (["--wished-width", "0"], "wished_width must be between 0 and 1, got 0"),
+        (["--calibration-bins", "1"], "calibration_bins must be at least 2, got 1"),
+    ],
+)
+def test_options_are_taken_or_refused_with_what_is_allowed(
+    options: list[str], says: str | None, tmp_path: Path
+) -> None:
+    done = run(saved(tuned_table(), tmp_path), "--replicates", 20, *options)
+
+    assert done.exit_code == (0 if says is None else 1)
+    assert says is None or says in str(done.exception)

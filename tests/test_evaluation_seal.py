@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from mammoscope.cli import app
+from mammoscope.errors import SourceError
 from mammoscope.evaluation import SealError, close_look, open_look, predictions_digest, read_seal, seal_patients
-from mammoscope.pipeline import measure, seal_run
+from mammoscope.pipeline import compare_runs, measure, rank_runs, seal_run
 from mammoscope.pipeline.sealing import counted_look
 
 WOMEN = pl.DataFrame({"source": ["own"] * 3, "patient_id": ["1", "2", "3"]})
@@ -254,3 +255,58 @@ def test_the_verb_seals_and_tells_who_looked(tmp_path: Path) -> None:
     assert "evaluated 0 times, 0 different predictions of 3 allowed" in sealed.output
     assert "1 different predictions of 3 allowed" in told.output
     assert "evaluate    mine  AUC " in told.output
+
+
+def test_a_leaderboard_is_a_look_at_each_run(tmp_path: Path) -> None:
+    file, _ = seal_run(run_folder(tmp_path / "one"))
+    run_folder(tmp_path / "two", name="other", scores=(0.1, 0.9, 0.4, 0.2))
+
+    board = rank_runs([tmp_path / "one", tmp_path / "two"], replicates=20)
+
+    looks = read_seal(file).looks
+    assert [(look.what, look.model) for look in looks] == [("leaderboard", "mine"), ("leaderboard", "other")]
+    assert sorted(look.result["auc"] for look in looks) == sorted(line.auc.value for line in board.standings)
+
+
+def test_a_leaderboard_of_measured_runs_spends_no_budget_and_one_of_others_does(tmp_path: Path) -> None:
+    seal_run(run_folder(tmp_path / "one"), budget=1)
+    measure(tmp_path / "one")
+    run_folder(tmp_path / "two", scores=(0.1, 0.9, 0.4, 0.2))
+    command = ["leaderboard", str(tmp_path / "one"), str(tmp_path / "two"), "--replicates", "20"]
+
+    refused = CliRunner().invoke(app, command)
+    broken = CliRunner().invoke(app, [*command, "--break-seal"])
+
+    assert isinstance(refused.exception, SealError)
+    assert "AUC" not in refused.output
+    assert "Not distinguishable" in broken.output
+
+
+def test_a_comparison_is_a_look_even_where_it_is_refused(tmp_path: Path) -> None:
+    file, _ = seal_run(run_folder(tmp_path / "one"))
+    other = run_folder(tmp_path / "two", name="other")
+    for run in (tmp_path / "one", other):
+        measure(run)
+
+    with pytest.raises(SourceError, match="comparison"):
+        compare_runs([tmp_path / "one"], out=tmp_path / "c.html")
+    compare_runs([tmp_path / "one", other], out=tmp_path / "c.html")
+
+    looks = [look for look in read_seal(file).looks if look.what == "compare"]
+    assert [(look.model, look.result is None) for look in looks] == [("mine", True), ("mine", False), ("other", False)]
+    assert {look.new for look in looks} == {False}
+
+
+def test_a_table_in_a_sealed_run_is_counted_as_the_run_is(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "one")
+    file, _ = seal_run(run)
+    (run / "members").mkdir()
+    pl.read_parquet(run / "predictions.parquet").with_columns(pl.col("score") / 2).write_parquet(
+        run / "members" / "forest.parquet"
+    )
+
+    for table in ("predictions.parquet", "members/forest.parquet"):
+        assert CliRunner().invoke(app, ["evaluate", str(run / table), "--replicates", "20"]).exit_code == 0
+
+    found = read_seal(file)
+    assert (len(found.looks), found.distinct) == (2, 2)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mammoscope.cli.options import BreakSeal
+
 
 def compare(
     runs: Annotated[
@@ -12,8 +14,12 @@ def compare(
     ],
     *,
     out: Annotated[Path, typer.Option("--out", help="HTML file to write")] = Path("comparison.html"),
+    break_seal: BreakSeal = False,
 ) -> None:
-    """Compare runs on the same test patients: intervals, paired differences, verdicts."""
-    from mammoscope.report import write_comparison
+    """Compare runs on the same test patients: intervals, paired differences, verdicts.
 
-    typer.echo(str(write_comparison(runs, out=out)))
+    On a sealed test set that is a look at each of them.
+    """
+    from mammoscope.pipeline import compare_runs
+
+    typer.echo(str(compare_runs(runs, out=out, break_seal=break_seal)))

@@ -48,7 +48,20 @@ def evaluate(
     at_least: Annotated[float | None, typer.Option(help="the bound of --rule sensitivity or specificity")] = None,
     at_most: Annotated[float | None, typer.Option(help="the bound of --rule recall_rate")] = None,
     miss_cost: Annotated[float | None, typer.Option(help="of --rule cost: false recalls as bad as one miss")] = None,
-    prevalence: Annotated[float | None, typer.Option(help="share of positives that PPV and NPV are stated at")] = None,
+    prevalence: Annotated[
+        float | None, typer.Option(help="share of positives that PPV, NPV, net benefit and 1,000 women are stated at")
+    ] = None,
+    calibration: Annotated[
+        Literal["none", "temperature", "platt", "isotonic", "beta"],
+        typer.Option(help="how scores become probabilities, fitted on the tune part"),
+    ] = "none",
+    calibration_bins: Annotated[int, typer.Option(help="of the calibration errors")] = 10,
+    coverage: Annotated[
+        float | None, typer.Option(help="share of women whose answers hold the truth, some being `refer`; cuts by tune")
+    ] = None,
+    wished_width: Annotated[
+        float | None, typer.Option(help="of the interval of AUC, end to end: how many patients does it take?")
+    ] = None,
     specificity: Annotated[float, typer.Option(help="at which sensitivity is stated")] = 0.9,
     sensitivity: Annotated[float, typer.Option(help="at which specificity is stated")] = 0.9,
     partial: Annotated[tuple[float, float], typer.Option(help="range of the partial AUC")] = (0.8, 1.0),
@@ -91,6 +104,7 @@ def evaluate(
         _refuse_options(options)
         _of_a_run(target, break_seal=break_seal, as_json=as_json)
         return
+    _count_if_in_a_run(target, break_seal=break_seal)
     how = {"replicates": replicates, "confidence": confidence, "seed": seed}
     if lesions is not None or images is not None:
         found_marks(
@@ -118,6 +132,10 @@ def evaluate(
         at_least=at_least,
         at_most=at_most,
         miss_cost=miss_cost,
+        calibration=calibration,
+        calibration_bins=calibration_bins,
+        coverage=coverage,
+        wished_width=wished_width,
         threshold=threshold,
         targets=Targets(
             specificity=specificity,
@@ -143,6 +161,14 @@ def _is_table(target: Path) -> bool:
     from mammoscope.evaluation.own_table import SUFFIXES
 
     return target.is_file() or (target.suffix.lower() in SUFFIXES and not target.is_dir())
+
+
+def _count_if_in_a_run(table: Path, *, break_seal: bool) -> None:
+    """A table in a run folder whose test set is sealed is a look at it."""
+    from mammoscope.pipeline import counted_looks
+
+    with counted_looks([table], what="evaluate", break_seal=break_seal):
+        pass
 
 
 def _refuse_options(options: dict[str, Any]) -> None:

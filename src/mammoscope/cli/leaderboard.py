@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mammoscope.cli.options import AsJson
+from mammoscope.cli.options import AsJson, BreakSeal
 
 UnitName = Literal["image", "breast", "exam", "patient"]
 
@@ -27,14 +27,21 @@ def leaderboard(
         ),
     ] = None,
     alpha: Annotated[float, typer.Option("--alpha", help="level of all tests together")] = 0.05,
-    replicates: Annotated[int, typer.Option("--replicates", min=1, help="bootstrap replicates")] = 2000,
+    interval: Annotated[
+        Literal["delong-logit", "delong", "percentile", "bca"],
+        typer.Option("--interval", help="how the interval of each AUC is made"),
+    ] = "delong-logit",
+    replicates: Annotated[int, typer.Option("--replicates", min=1, help="of percentile and bca")] = 2000,
+    break_seal: BreakSeal = False,
     as_json: AsJson = False,
 ) -> None:
-    """Rank runs by AUC on the same test patients; say which are not distinguishable from the best."""
-    from mammoscope.evaluation import leaderboard as rank
-    from mammoscope.evaluation import read_contender
+    """Rank runs by AUC on the same test patients; say which are not distinguishable from the best.
 
-    board = rank([read_contender(path) for path in runs], unit=unit, alpha=alpha, replicates=replicates)
+    On a sealed test set that is a look at each of them.
+    """
+    from mammoscope.pipeline import rank_runs
+
+    board = rank_runs(runs, unit=unit, alpha=alpha, interval=interval, replicates=replicates, break_seal=break_seal)
     typer.echo(json.dumps(board.to_json(), indent=1) if as_json else "\n".join(_lines(board)))
 
 

@@ -59,7 +59,7 @@ from mammoscope.evaluation.sample_size import (
     small_sample,
 )
 from mammoscope.evaluation.samples import Sample, sample_of, unit_rows
-from mammoscope.evaluation.schema import classes_schema, localisation_schema, metrics_schema
+from mammoscope.evaluation.schema import classes_schema, localisation_schema, metrics_schema, task_schema
 from mammoscope.evaluation.screening import per_thousand
 from mammoscope.evaluation.seal import (
     Look,
@@ -268,6 +268,7 @@ __all__ = [
     "sealed_among",
     "small_sample",
     "subgroups",
+    "task_schema",
     "unit_rows",
     "unpaired_loss",
     "wilson_interval",

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
 
@@ -26,7 +26,7 @@ class Gate:
         known: Training embeddings of unit length, for neighbours; no rows otherwise.
         neighbours: k; 0 for mahalanobis.
         limit: Distances above it are outside.
-        inside: Share of tune rows within it, as asked for.
+        inside: Share of pictures of new women within it, as asked for.
     """
 
     kind: GateKind
@@ -74,8 +74,10 @@ def fit_gate(
     *,
     tune: Float[np.ndarray, "tune features"],
     kind: GateKind = "mahalanobis",
+    patients: Int[np.ndarray, " given"] | None = None,
     inside: float = 0.95,
     neighbours: int = 10,
+    seed: int = 0,
 ) -> Gate:
     """Fit a gate on embeddings of the train part, its limit on those of the tune part.
 
@@ -85,12 +87,15 @@ def fit_gate(
 
     Args:
         train: One row a picture.
-        tune: Of other women, one row a picture. Rows count as they are: where some women have many more pictures than
-            others, take one of each.
+        tune: Of other women, one row a picture.
+        patients: Number of the woman of each tune row; then one picture drawn of each counts, so that the share holds
+            for a picture of a new woman. None where every row is of another woman.
         kind: `mahalanobis` (one cloud, covariance shrunk towards a sphere), or `neighbours` (any shape; keeps the
             training embeddings, scaled to unit length).
-        inside: Share of tune rows that lie within the limit, in (0, 1): 1 - inside of good pictures are refused.
+        inside: Share of pictures of new women that lie within the limit, in (0, 1): 1 - inside of good ones are
+            refused.
         neighbours: k of the distance to the k-th nearest.
+        seed: Of the draw of one picture of each woman.
 
     Returns:
         The gate.
@@ -102,7 +107,8 @@ def fit_gate(
     Source:
         Lee et al., NeurIPS (2018): Mahalanobis distance; Ledoit and Wolf, J. Multivariate Analysis 88 (2004): the
         shrinkage; Sun et al., ICML (2022): the k-th neighbour of embeddings of unit length. The limit is the value of
-        rank ceil((n + 1) inside), as in split conformal prediction.
+        rank ceil((n + 1) inside), as in split conformal prediction; Dunn, Wasserman and Ramdas, JASA 118 (2023): one
+        draw of each group.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -116,9 +122,13 @@ def fit_gate(
         raise RecipeError(f"neighbours must be from 1 to the {len(train)} training rows, got {neighbours}")
     if len(train) < 2:
         raise RecipeError(f"a gate takes at least 2 training rows, got {len(train)}")
-    rank = int(np.ceil((len(tune) + 1) * inside - 1e-9))
-    if rank > len(tune):
-        raise RecipeError(f"{len(tune)} tune rows are too few for inside {inside}. Take more rows, or a smaller share")
+    drawn = _one_of_each(tune, patients=patients, seed=seed)
+    rank = int(np.ceil((len(drawn) + 1) * inside - 1e-9))
+    if rank > len(drawn):
+        whose = "rows" if patients is None else "women"
+        raise RecipeError(
+            f"{len(drawn)} tune {whose} are too few for inside {inside}. Take more {whose}, or a smaller share"
+        )
     wide, features = _checked(train, features=train.shape[1]), train.shape[1]
     if kind == "mahalanobis":
         centre, whitening, known = *_cloud(wide), np.empty((0, features))
@@ -133,7 +143,19 @@ def fit_gate(
         limit=np.inf,
         inside=inside,
     )
-    return replace(gate, limit=float(np.sort(gate.distances(tune))[rank - 1]))
+    return replace(gate, limit=float(np.sort(gate.distances(drawn))[rank - 1]))
+
+
+def _one_of_each(
+    tune: Float[np.ndarray, "tune features"], *, patients: Int[np.ndarray, " given"] | None, seed: int
+) -> Float[np.ndarray, "drawn features"]:
+    """One picture drawn of each woman; all where nothing says whose they are."""
+    if patients is None:
+        return tune
+    if len(patients) != len(tune):
+        raise SourceError(f"embeddings: {len(tune)} tune rows, but patients of {len(patients)}. Give one for each row")
+    order = np.random.default_rng(seed).permutation(len(patients))
+    return np.asarray(tune[order[np.unique(patients[order], return_index=True)[1]]])
 
 
 def read_gate(path: Path) -> Gate:

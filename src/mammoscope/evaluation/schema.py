@@ -7,7 +7,9 @@ from pydantic import TypeAdapter
 
 from mammoscope.evaluation.class_values import ClassEvaluation
 from mammoscope.evaluation.localisation import Localisation
+from mammoscope.evaluation.members import Members
 from mammoscope.evaluation.subgroup_values import Subgroups
+from mammoscope.evaluation.task_values import TaskEvaluation
 from mammoscope.evaluation.values import SCHEMA_VERSION, Evaluation
 
 IDENTIFIER = "https://json-schema.org/draft/2020-12/schema"
@@ -16,8 +18,8 @@ IDENTIFIER = "https://json-schema.org/draft/2020-12/schema"
 def metrics_schema() -> dict[str, Any]:
     """JSON Schema of `metrics.json`, as written by `evaluate`, `run` and `write_evaluation`.
 
-    A run adds `subgroups`, and `sealed` where its test set is sealed. No other key is allowed anywhere, so a reader
-    of the schema knows every key there is.
+    A run adds `subgroups`, `tasks` and `members` where it has them, and `sealed` where its test set is sealed. No other
+    key is allowed anywhere, so a reader of the schema knows every key there is.
 
     Returns:
         A schema of draft 2020-12; `docs/reference/metrics.schema.json` is its copy.
@@ -29,22 +31,56 @@ def metrics_schema() -> dict[str, Any]:
         >>> sorted(metrics_schema()["$defs"])[:3]
         ['Aggregation', 'Baseline', 'BaselineUnit']
     """
-    schema = TypeAdapter(Evaluation).json_schema(mode="serialization", ref_template="#/$defs/{model}")
-    groups = TypeAdapter(Subgroups).json_schema(mode="serialization", ref_template="#/$defs/{model}")
-    definitions = {**schema.pop("$defs"), **groups.pop("$defs", {}), "Subgroups": groups}
+    return _of_run(Evaluation, title="metrics.json of mammoscope", subgroups=Subgroups)
+
+
+def task_schema() -> dict[str, Any]:
+    """JSON Schema of the `metrics.json` of a run whose main task has several classes; its `kind` is `classes`.
+
+    Returns:
+        A schema of draft 2020-12; `docs/reference/metrics-classes.schema.json` is its copy.
+
+    Source:
+        JSON Schema, draft 2020-12.
+
+    Example:
+        >>> task_schema()["properties"]["kind"]["const"]
+        'classes'
+    """
+    return _of_run(TaskEvaluation, title="metrics.json of mammoscope, several classes")
+
+
+def _of_run(kind: type[Evaluation | TaskEvaluation], *, title: str, **more: type) -> dict[str, Any]:
+    """The schema of a value with what a run writes beside its keys."""
+    schema = _schema(kind)
+    definitions = schema.pop("$defs")
+    beside: dict[str, Any] = {}
+    for name, added in {**more, "members": Members}.items():
+        found = _schema(added)
+        definitions |= {**found.pop("$defs", {}), added.__name__: found}
+        beside[name] = {"$ref": f"#/$defs/{added.__name__}"}
     properties = {
         "schema": {"const": SCHEMA_VERSION, "description": "version of this schema"},
         **schema["properties"],
-        "subgroups": {"$ref": "#/$defs/Subgroups"},
+        **beside,
+        "tasks": {
+            "type": "object",
+            "additionalProperties": {"type": "object"},
+            "description": "other tasks of the run: what this file would hold, were each the main one; or a reason",
+        },
         "sealed": {"type": "array", "items": {"type": "object"}, "description": "ledgers of sealed test sets"},
     }
     whole = {
         **_closed({**schema, "properties": properties}),
-        "title": "metrics.json of mammoscope",
+        "title": title,
         "required": ["schema", *schema["properties"]],
     }
     closed = {name: _closed(definition) for name, definition in definitions.items()}
     return {"$schema": IDENTIFIER, **whole, "$defs": dict(sorted(closed.items()))}
+
+
+def _schema(kind: type) -> dict[str, Any]:
+    return TypeAdapter(kind).json_schema(mode="serialization", ref_template="#/$defs/{model}")
 
 
 def classes_schema() -> dict[str, Any]:
@@ -80,7 +116,7 @@ def localisation_schema() -> dict[str, Any]:
 
 
 def _of(kind: type[ClassEvaluation | Localisation], *, title: str) -> dict[str, Any]:
-    schema = TypeAdapter(kind).json_schema(mode="serialization", ref_template="#/$defs/{model}")
+    schema = _schema(kind)
     definitions = {name: _closed(definition) for name, definition in schema.pop("$defs", {}).items()}
     return {"$schema": IDENTIFIER, **_closed(schema), "title": title, "$defs": dict(sorted(definitions.items()))}
 

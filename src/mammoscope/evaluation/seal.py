@@ -37,7 +37,7 @@ class Look:
     Attributes:
         number: From 1, in the order of the ledger.
         at: When it began, UTC.
-        what: `evaluate`, `robustness` or `external`.
+        what: `evaluate`, `robustness`, `external`, `compare` or `leaderboard`.
         model: Name of the recipe.
         patients: Sealed patients among those evaluated on.
         predictions: SHA-256 of the predictions; the same predictions tell nothing new.

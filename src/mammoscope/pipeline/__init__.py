@@ -4,33 +4,45 @@ divide -> make_ready -> fit -> measure -> explain -> report. The steps are what 
 command line call; `run_recipe` calls them one after the other.
 """
 
-from mammoscope.pipeline.cohort import candidates, checked, divide, make_ready
+from mammoscope.pipeline.cohort import candidates, checked, divide, make_ready, to_prepare
+from mammoscope.pipeline.comparing import compare_runs, counted_looks, rank_runs
+from mammoscope.pipeline.cross_validation import cross_validate, fold_recipe
 from mammoscope.pipeline.ensembles import ensemble
 from mammoscope.pipeline.external import validate_externally
 from mammoscope.pipeline.fitting import fit
 from mammoscope.pipeline.folder import opened
 from mammoscope.pipeline.machine import device_named, environment
+from mammoscope.pipeline.repeats import repeat
 from mammoscope.pipeline.results import explain, measure
 from mammoscope.pipeline.robustness import robustness
 from mammoscope.pipeline.sealing import seal_run, seals_of
+from mammoscope.pipeline.siblings import Work
 from mammoscope.pipeline.whole import Done, run_recipe
 
 __all__ = [
     "Done",
+    "Work",
     "candidates",
     "checked",
+    "compare_runs",
+    "counted_looks",
+    "cross_validate",
     "device_named",
     "divide",
     "ensemble",
     "environment",
     "explain",
     "fit",
+    "fold_recipe",
     "make_ready",
     "measure",
     "opened",
+    "rank_runs",
+    "repeat",
     "robustness",
     "run_recipe",
     "seal_run",
     "seals_of",
+    "to_prepare",
     "validate_externally",
 ]
