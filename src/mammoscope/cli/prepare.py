@@ -38,21 +38,21 @@ def prepare(
     from mammoscope.batches import connected
     from mammoscope.batches import prepare as prepared
     from mammoscope.cli.progress import counted
-    from mammoscope.pipeline import opened
-    from mammoscope.records import image_table
+    from mammoscope.pipeline import opened, to_prepare
     from mammoscope.training import find_recipe
 
-    found, settings = opened(index, root=root), find_recipe(recipe).preprocess
+    found, settings = opened(index, root=root), find_recipe(recipe)
     with ExitStack() as stack:
         away = stack.enter_context(connected(cluster)) if cluster else None
         table = prepared(
-            image_table(found),
+            to_prepare(settings, found),
             roots=found.roots,
-            preprocess=settings,
+            preprocess=settings.preprocess,
             folder=cache,
             workers=workers if away is None else workers or away.workers,
             executor=away.executor if away else None,
             progress=stack.enter_context(counted("preparing")),
+            sample=settings.input,
         )
     failed = table.filter(table["code"].is_not_null()).sort("code", maintain_order=True)
     if as_json:

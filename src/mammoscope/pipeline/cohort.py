@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from mammoscope.cohort import Findings, apply_split, audit, read_pixels, read_split, split, write_split
+from mammoscope.cohort import (
+    Findings,
+    apply_split,
+    audit,
+    classes_of,
+    label_codes,
+    read_pixels,
+    read_split,
+    split,
+    unit_rows,
+    write_split,
+)
 from mammoscope.errors import RecipeError, SourceError
 from mammoscope.pipeline.folder import claim, write_table
 from mammoscope.pipeline.particulars import PARTICULARS, with_particulars
@@ -23,21 +34,48 @@ Progress = Callable[[int, int], None]
 
 
 def candidates(recipe: "Recipe", index: Index) -> tuple[pl.DataFrame, list[tuple[str, int]]]:
-    """The images that a recipe asks for and that have a label, and how many each condition left.
+    """The samples that a recipe asks for and that have a label, and how many each condition left.
+
+    Where kinds of lesion are selected, an image takes part if it has one of them, and its labels are those of these
+    lesions alone.
 
     Returns:
-        Image table; and a list of (what, number of images).
+        Image table with the labels of all tasks, of unit lesion one row a lesion; and a list of (what, number of
+        images, of lesions once the lesions on them are counted).
     """
-    images = image_table(index)
-    flow = [("records", index.table.height), ("images", images.height)]
+    records, images = index.table, image_table(index)
+    flow = [("records", records.height), ("images", images.height)]
+    if recipe.select.lesion_kinds is not None:
+        records = records.filter(pl.col("lesion_kind").cast(pl.String).is_in(list(recipe.select.lesion_kinds)))
+        images = image_table(Index(table=records, roots=index.roots))
+        flow.append(("with a lesion of the kinds asked for", images.height))
     if recipe.select.views is not None:
         images = images.filter(pl.col("view").cast(pl.String).is_in([view.value for view in recipe.select.views]))
         flow.append(("of the views asked for", images.height))
     if not recipe.select.implants:
         images = images.filter(~pl.col("implant").fill_null(value=False))
         flow.append(("without implants", images.height))
-    labelled = images.filter(pl.col("malignant").is_not_null())
-    return labelled, [*flow, ("with a label", labelled.height)]
+    rows, steps = unit_rows(images, records=records, settings=recipe.input)
+    labelled = rows.filter(pl.Series(label_codes(rows, recipe.target) >= 0))
+    flow += [*steps, ("with a label", labelled.height)]
+    if recipe.classes is not None:
+        labelled = labelled.filter(_class_names(labelled, recipe.target).is_in(list(recipe.classes)))
+        flow.append(("of the classes asked for", labelled.height))
+    return labelled, flow
+
+
+def _class_names(rows: pl.DataFrame, task: str) -> pl.Series:
+    """The class of each row, by name."""
+    names = classes_of(task)
+    return pl.Series([names[code] for code in label_codes(rows, task).tolist()], dtype=pl.String)
+
+
+def to_prepare(recipe: "Recipe", index: Index) -> pl.DataFrame:
+    """Everything that `prepare` can read for a recipe: all images of an index, or all lesions that it can cut out."""
+    images = image_table(index)
+    if recipe.input.unit != "lesion":
+        return images
+    return unit_rows(images, records=index.table, settings=recipe.input)[0]
 
 
 def checked(
@@ -78,7 +116,7 @@ def checked(
 
 
 def divide(recipe: "Recipe", index: Index, *, run: Path) -> pl.DataFrame:
-    """Choose the images that take part, and split them by patient.
+    """Choose the samples that take part, and split them by patient.
 
     Leaves `recipe.json`, `index.parquet`, `split.json`, `flow.json`, `cohort.parquet`.
 
@@ -95,7 +133,8 @@ def divide(recipe: "Recipe", index: Index, *, run: Path) -> pl.DataFrame:
         raise RecipeError(
             f"{recipe.name}: no image is left to take part: {counts}. Widen [select], or index other data"
         )
-    made = split(labelled, recipe.split, seed=recipe.seed)
+    seed = recipe.seed if recipe.split_seed is None else recipe.split_seed
+    made = split(labelled, recipe.split, seed=seed, label=recipe.target)
     claim(run, recipe)
     cohort = apply_split(labelled, made)
     write_index(index, run / "index.parquet")
@@ -129,7 +168,13 @@ def make_ready(
     started = time.perf_counter()
     cohort = pl.read_parquet(run / "cohort.parquet").drop("file", "mean_intensity", *PARTICULARS, strict=False)
     table = prepare(
-        cohort, roots=index.roots, preprocess=recipe.preprocess, folder=cache, workers=workers, progress=progress
+        cohort,
+        roots=index.roots,
+        preprocess=recipe.preprocess,
+        folder=cache,
+        workers=workers,
+        progress=progress,
+        sample=recipe.input,
     )
     failed = table.filter(pl.col("code").is_not_null()).select("source", "image_id", "code", "message")
     facts = {

@@ -10,9 +10,9 @@ from mammoscope.cohort.lesion_sizes import sized_lesions
 from mammoscope.records import Index
 from mammoscope.vocabulary import Part
 
-PARTICULARS = ("lesion_kind", "lesion_mm", "lesion_share", "traits")
-"""Kinds of all lesions (`calcification + mass`); mm of the largest, or where the file states no spacing its per cent of
-the picture's longer side; traits by the header, `plain` where it has none."""
+PARTICULARS = ("lesion_mm", "lesion_share", "traits")
+"""Millimetres of the largest lesion, or where the file states no spacing its per cent of the picture's longer side;
+traits by the header, `plain` where it has none."""
 
 IMAGE = ["source", "image_id"]
 PLAIN = "plain"
@@ -30,9 +30,12 @@ def with_particulars(cohort: pl.DataFrame, *, index: Index, cache: Path) -> pl.D
         The cohort in its order; null where nothing is known.
     """
     asked = cohort.filter(pl.col("part").cast(pl.String) != Part.TRAIN.value)
-    lesions = index.table.filter(pl.col("lesion_id").is_not_null()).join(asked.select(IMAGE), on=IMAGE, how="semi")
-    kinds = lesions.group_by(IMAGE).agg(pl.col("lesion_kind").cast(pl.String).drop_nulls().unique().sort())
-    kinds = kinds.with_columns(pl.col("lesion_kind").list.join(" + ").replace("", None))
+    lesions = index.table.filter(pl.col("lesion_id").is_not_null())
+    if "picture_id" in cohort.columns:  # each row is one lesion
+        named = asked.select("source", "image_id", pl.col("picture_id"), "lesion_id")
+        lesions = lesions.rename({"image_id": "picture_id"}).join(named, on=["source", "picture_id", "lesion_id"])
+        lesions = lesions.select(index.table.columns)
+    lesions = lesions.join(asked.select(IMAGE), on=IMAGE, how="semi")
     sizes = image_sizes(Index(table=lesions, roots=index.roots), limit=max(1, lesions.height))
     sized = sized_lesions(lesions.with_columns(pl.lit("").alias("class")), sizes=sizes)
     largest = sized.group_by(IMAGE).agg(
@@ -45,7 +48,7 @@ def with_particulars(cohort: pl.DataFrame, *, index: Index, cache: Path) -> pl.D
         orient="row",
     )
     joined = cohort
-    for table in (kinds, largest, traits):
+    for table in (largest, traits):
         joined = joined.join(table, on=IMAGE, how="left", maintain_order="left")
     return joined
 
