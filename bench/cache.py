@@ -17,7 +17,7 @@ import torch
 from parts.films import breast
 from parts.rounds import Row, options_of, seconds, told
 
-from mammoscope.batches import Batch, Samples, batches
+from mammoscope.batches import Batch, Samples, batches, steps_of
 from mammoscope.models import TimmModel, build, keep_memory
 from mammoscope.training import Recipe, Stage, Training
 from mammoscope.training.loop import _step
@@ -31,7 +31,7 @@ def write_cache(folder: Path, *, pictures: int) -> Samples:
     files = [folder / f"{number}.npy" for number in range(pictures)]
     for number, file in enumerate(files):
         np.save(file, np.roll(drawn, number, axis=0))
-    return Samples(files=files, labels=np.arange(pictures) % 2 == 0)
+    return Samples(files=files, labels=(np.arange(pictures) % 2)[:, None])
 
 
 def epoch(samples: Samples) -> Row:
@@ -41,7 +41,7 @@ def epoch(samples: Samples) -> Row:
     network = build(recipe.model, seed=0).to(memory_format=torch.channels_last)
     optimizer = optimizer_of(network, stage)
     training_mode(network, stage)
-    reading = batches(samples, np.arange(len(samples)), batch_size=BATCH)
+    reading = batches(samples, steps_of(np.arange(len(samples)), batch_size=BATCH))
     waits, steps = [], []
     start = perf_counter()
     while True:
@@ -74,7 +74,7 @@ def main() -> None:
         alone, floor = [], []
         learned = epoch(samples)
         for _ in range(20):
-            alone.append(seconds(lambda: list(batches(one, np.arange(BATCH), batch_size=BATCH))))
+            alone.append(seconds(lambda: list(batches(one, [np.arange(BATCH)]))))
             floor.append(seconds(lambda: read_bytes(samples)))
     step = median(learned["steps"])
     row = {

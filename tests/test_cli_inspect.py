@@ -139,7 +139,7 @@ def test_a_recipe_or_a_bundle_decides_how_files_are_read(folder: Path, tmp_path:
 
     settings = Preprocess(rows=40, cols=32, margin=0.2)
     manifest = Manifest(name="tiny", meaning="malignant", model=SimpleCnn(channels=(4,)), preprocess=settings)
-    Bundle(manifest=manifest, network=build(manifest.model, seed=0)).save_pretrained(tmp_path / "bundle")
+    Bundle(manifest=manifest, network=build(manifest.design, seed=0)).save_pretrained(tmp_path / "bundle")
 
     by_bundle = json.loads(inspected(folder / "a.dcm", "--bundle", tmp_path / "bundle", "--json").stdout)
     by_recipe = json.loads(inspected(folder / "a.dcm", "--recipe", "mias-resnet18", "--json").stdout)

@@ -139,7 +139,7 @@ def test_a_rule_takes_its_own_number_from_the_recipe(text: str, rule: dict[str, 
 def test_a_bundle_keeps_the_calibrator_and_predict_applies_it(tmp_path: Path) -> None:
     model = SimpleCnn(channels=(4, 8))
     manifest = Manifest(name="tiny", meaning="malignant", model=model, preprocess=Preprocess(rows=48, cols=32))
-    Bundle(manifest=manifest, network=build(model, seed=3).eval()).save_pretrained(tmp_path / "bundle")
+    Bundle(manifest=manifest, network=build(manifest.design, seed=3).eval()).save_pretrained(tmp_path / "bundle")
     picture(tmp_path / "a.png")
     before = predict_files(Bundle.from_pretrained(tmp_path / "bundle"), [tmp_path / "a.png"], workers=0)
     facts = evaluate(table(), calibration="platt", replicates=10).to_json()

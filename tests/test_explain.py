@@ -15,47 +15,56 @@ from torch import Tensor, nn
 from mammoscope.errors import BundleError, RecipeError, SourceError
 from mammoscope.explain import GROUPS, clearest, explain_predictions, grad_cam, side_by_side
 from mammoscope.images import Preprocess
-from mammoscope.models import Bundle, Classifier, Manifest, SimpleCnn, TimmModel, build
+from mammoscope.models import Bundle, Classifier, Design, Manifest, SimpleCnn, TimmModel, build
 from mammoscope.records import Record, index_of
 from planted import picture
 
 
 class Known(nn.Module):
-    """Two channels, the picture and its negative; the logit is the mean of the first minus that of the second."""
+    """Two channels, the picture and its negative, and the mean of each."""
 
-    def __init__(self, signs: tuple[float, float]) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.tensor(signs))
+    width = 2
 
     def forward_features(self, pixels: Tensor) -> Tensor:
         return torch.cat([pixels, -pixels], dim=1)
 
-    def forward_head(self, features: Tensor) -> Tensor:
-        return (features.mean(dim=(2, 3)) * self.weight).sum(dim=1, keepdim=True)
+    def pooled(self, features: Tensor, pixels: Tensor) -> Tensor:
+        return features.mean(dim=(2, 3))
 
-    def get_classifier(self) -> nn.Module:
-        return self
+    def blocks(self) -> list[nn.Module]:
+        return []
+
+
+def known(signs: tuple[float, float]) -> Classifier:
+    network = Classifier(Known(), design=Design(model=SimpleCnn(mean=0, std=1), rows=6, cols=4))
+    with torch.no_grad():
+        network.head.last[0].weight.copy_(torch.tensor([signs]))
+        network.head.last[0].bias.zero_()
+    return network
 
 
 def test_the_map_of_a_known_network_is_the_picture_itself() -> None:
     """Weights 1 and 0: each channel's mean gradient is 1/N and 0, so the map is the first channel over its maximum."""
     pixels = torch.rand(1, 1, 6, 4)
 
-    heat = grad_cam(Classifier(Known((1.0, 0.0)), mean=0, std=1), pixels)
+    heat = grad_cam(known((1.0, 0.0)), pixels)
 
     np.testing.assert_allclose(heat, (pixels / pixels.max())[0, 0].numpy(), atol=1e-6)
 
 
 def test_where_nothing_speaks_for_the_class_the_map_is_not_defined() -> None:
-    heat = grad_cam(Classifier(Known((-1.0, 0.0)), mean=0, std=1), torch.rand(1, 1, 6, 4))
+    heat = grad_cam(known((-1.0, 0.0)), torch.rand(1, 1, 6, 4))
 
     assert heat is None
 
 
 def test_the_map_equals_the_papers_formula_written_out_with_hooks() -> None:
-    network, pixels = build(TimmModel(backbone="resnet18"), seed=0).eval(), torch.rand(1, 1, 64, 96)
+    network, pixels = (
+        build(Design(model=TimmModel(backbone="resnet18"), rows=64, cols=96), seed=0).eval(),
+        torch.rand(1, 1, 64, 96),
+    )
     kept: dict[str, Tensor] = {}
-    handle = network.network.layer4.register_forward_hook(lambda *given: kept.update(a=given[2]))
+    handle = network.network.backbone.layer4.register_forward_hook(lambda *given: kept.update(a=given[2]))
     logit = network(pixels)
     handle.remove()
     gradient = torch.autograd.grad(logit.sum(), kept["a"])[0]
@@ -70,7 +79,7 @@ def test_the_map_equals_the_papers_formula_written_out_with_hooks() -> None:
 
 
 def test_the_mode_and_the_gradients_of_the_network_are_left_as_they_were() -> None:
-    network = build(SimpleCnn(channels=(4, 8)), seed=0).train()
+    network = build(Design(model=SimpleCnn(channels=(4, 8)), rows=16, cols=16), seed=0).train()
 
     grad_cam(network, torch.rand(1, 1, 16, 16))
 
@@ -79,7 +88,7 @@ def test_the_mode_and_the_gradients_of_the_network_are_left_as_they_were() -> No
 
 
 def test_a_network_without_a_feature_map_is_refused() -> None:
-    network = build(TimmModel(backbone="vit_tiny_patch16_224"), seed=0)
+    network = build(Design(model=TimmModel(backbone="vit_tiny_patch16_224")), seed=0)
 
     with pytest.raises(BundleError, match="Grad-CAM is not defined for this network: its last features have 3 axes"):
         grad_cam(network, torch.rand(1, 1, 224, 224))
@@ -132,7 +141,11 @@ def planted(folder: Path, *, threshold: float | None) -> tuple[pl.DataFrame, Bun
     manifest = Manifest(
         name="t", meaning="m", model=model, preprocess=Preprocess(rows=48, cols=32), threshold=threshold
     )
-    return table, Bundle(manifest=manifest, network=build(model, seed=0)), index_of(records, roots={"own": folder})
+    return (
+        table,
+        Bundle(manifest=manifest, network=build(manifest.design, seed=0)),
+        index_of(records, roots={"own": folder}),
+    )
 
 
 def test_pictures_are_written_for_each_group_and_a_lost_file_is_said(tmp_path: Path) -> None:

@@ -12,7 +12,19 @@ from safetensors.torch import save_file
 
 from mammoscope.errors import BundleError, RecipeError, SourceError
 from mammoscope.images import Preprocess, read_mammogram
-from mammoscope.models import Bundle, Manifest, SimpleCnn, TimmModel, build, model_card, predict_files, score, to_input
+from mammoscope.models import (
+    Bundle,
+    Design,
+    Inputs,
+    Manifest,
+    SimpleCnn,
+    TimmModel,
+    build,
+    model_card,
+    predict_files,
+    score,
+    to_input,
+)
 from mammoscope.vocabulary import Laterality, View
 from planted import half_disc, mammogram_file, picture
 
@@ -28,24 +40,28 @@ MODELS = [
 def bundle(**changes: object) -> Bundle:
     model = SimpleCnn(channels=(4, 8))
     manifest = Manifest(name="tiny", meaning="malignant", model=model, **({"preprocess": SMALL} | changes))
-    return Bundle(manifest=manifest, network=build(model, seed=3).eval())
+    return Bundle(manifest=manifest, network=build(manifest.design, seed=3).eval())
+
+
+def design(model: SimpleCnn | TimmModel, *, rows: int = 64, cols: int = 48) -> Design:
+    return Design(model=model, rows=rows, cols=cols)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: getattr(m, "backbone", f"simple-cnn-{getattr(m, 'pool', 0)}"))
 def test_a_network_gives_one_logit_a_picture_and_head_follows_features(model: SimpleCnn | TimmModel) -> None:
-    network, pixels = build(model, seed=0).eval(), torch.rand(3, 1, 64, 48)
+    network, pixels = build(design(model), seed=0).eval(), torch.rand(3, 1, 64, 48)
 
     logits = network(pixels)
 
-    assert logits.shape == (3,)
-    torch.testing.assert_close(network.parts.forward_head(network.features(pixels)).squeeze(1), logits)
+    assert logits.shape == (3, 1)
+    torch.testing.assert_close(network.logits_of(network.features(pixels), pixels), logits)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: getattr(m, "backbone", f"simple-cnn-{getattr(m, 'pool', 0)}"))
 def test_the_seed_decides_the_weights_and_no_global_generator_moves(model: SimpleCnn | TimmModel) -> None:
     before = torch.get_rng_state()
 
-    one, two, other = (build(model, seed=seed).state_dict() for seed in (0, 0, 1))
+    one, two, other = (build(design(model), seed=seed).state_dict() for seed in (0, 0, 1))
 
     assert torch.equal(before, torch.get_rng_state())
     assert all(torch.equal(one[name], two[name]) for name in one)
@@ -54,7 +70,7 @@ def test_the_seed_decides_the_weights_and_no_global_generator_moves(model: Simpl
 
 def test_an_unknown_backbone_is_answered_with_the_nearest() -> None:
     with pytest.raises(RecipeError, match="timm has no 'resnet81'.*; did you mean 'resnet"):
-        build(TimmModel(backbone="resnet81"), seed=0)
+        build(design(TimmModel(backbone="resnet81")), seed=0)
 
 
 def test_local_weights_are_loaded_as_timm_itself_loads_them(tmp_path: Path) -> None:
@@ -66,7 +82,7 @@ def test_local_weights_are_loaded_as_timm_itself_loads_them(tmp_path: Path) -> N
     )
     pixels = torch.rand(2, 1, 64, 64)
 
-    network = build(TimmModel(pretrained=str(tmp_path / "w.safetensors"), mean=0, std=1), seed=0)
+    network = build(design(TimmModel(pretrained=str(tmp_path / "w.safetensors"), mean=0, std=1)), seed=0)
 
     torch.testing.assert_close(network.eval().features(pixels), reference.eval().forward_features(pixels))
 
@@ -75,19 +91,22 @@ def test_weights_that_are_no_safetensors_are_refused(tmp_path: Path) -> None:
     (tmp_path / "w.safetensors").write_bytes(b"\x80\x04\x95 a pickle")
 
     with pytest.raises(RecipeError, match=r"w.safetensors is not a safetensors file .*pickled weights are never read"):
-        build(TimmModel(pretrained=str(tmp_path / "w.safetensors")), seed=0)
+        build(design(TimmModel(pretrained=str(tmp_path / "w.safetensors"))), seed=0)
     with pytest.raises(RecipeError, match="no file gone.safetensors"):
-        build(TimmModel(pretrained=str(tmp_path / "gone.safetensors")), seed=0)
+        build(design(TimmModel(pretrained=str(tmp_path / "gone.safetensors"))), seed=0)
 
 
 def test_scores_are_the_sigmoid_of_the_logits_and_the_mode_is_given_back() -> None:
-    network, pixels = build(SimpleCnn(channels=(4,), drop_rate=0.5), seed=0), torch.rand(4, 1, 16, 16)
+    network, pixels = (
+        build(design(SimpleCnn(channels=(4,), drop_rate=0.5), rows=16, cols=16), seed=0),
+        torch.rand(4, 1, 16, 16),
+    )
 
-    found = score(network, [pixels[:3], pixels[3:]])
+    found = score(network, [Inputs(pixels[:3]), Inputs(pixels[3:])])[0][:, 1]
 
     assert network.training
-    np.testing.assert_allclose(found, torch.sigmoid(network.eval()(pixels)).detach().numpy(), atol=1e-6)
-    assert score(network, []).shape == (0,)
+    np.testing.assert_allclose(found, torch.sigmoid(network.eval()(pixels)).detach().numpy()[:, 0], atol=1e-6)
+    assert score(network, [])[0].shape == (0, 2)
 
 
 def test_a_bundle_read_back_scores_the_same_to_the_bit(tmp_path: Path) -> None:
@@ -114,7 +133,8 @@ def test_the_file_path_and_the_training_path_give_the_same_score(bits: int, tmp_
     )
     made = bundle(preprocess=wanted)
 
-    from_cache = score(made.network, [to_input([np.load(tmp_path / "c" / table["file"][0])])])
+    read = Inputs(to_input([np.load(tmp_path / "c" / table["file"][0])]))
+    from_cache = score(made.network, [read])[0][:, 1]
     again = read_mammogram(tmp_path / "a.png", preprocess=wanted, laterality=Laterality.LEFT, view=View.CC)
     from_file = made.predict([again])
 
@@ -123,7 +143,8 @@ def test_the_file_path_and_the_training_path_give_the_same_score(bits: int, tmp_
 
 def _damage_weights(folder: Path) -> None:
     file = folder / "model.safetensors"
-    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
 
 
 def _other_version(folder: Path) -> None:

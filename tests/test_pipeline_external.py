@@ -70,7 +70,7 @@ def trained(folder: Path, index: Index, *, cache: Path) -> Path:
         threshold=0.5,
         data={"sources": sources, "split": "abc"},
     )
-    bundle = Bundle(manifest=manifest, network=build(model, seed=0))
+    bundle = Bundle(manifest=manifest, network=build(manifest.design, seed=0))
     bundle.save_pretrained(folder / "bundle")
     test = cohort.filter(pl.col("part") != "train")
     samples = Samples(files=[cache / name for name in test["file"]], labels=test["malignant"].to_numpy().astype(bool))

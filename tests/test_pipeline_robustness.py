@@ -33,13 +33,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = run.parent / "cache"
     cache.mkdir()
     rng = np.random.default_rng(0)
-    bundle = Bundle(manifest=MANIFEST, network=build(MANIFEST.model, seed=0))
+    bundle = Bundle(manifest=MANIFEST, network=build(MANIFEST.design, seed=0))
     labels = np.arange(60) % 2
     for number, label in enumerate(labels):
         grey = rng.integers(1, 30000 + 30000 * label, size=(32, 24)).astype(np.uint16)
         np.save(cache / f"{number}.npy", grey)
-    samples = Samples(files=[cache / f"{n}.npy" for n in range(60)], labels=labels.astype(bool))
-    scores = score(bundle.network, (b.pixels for b in batches(samples, np.arange(60), batch_size=7)))
+    samples = Samples(files=[cache / f"{n}.npy" for n in range(60)], labels=labels[:, None])
+    scores = scores_of(bundle.network, samples, batch_size=7)[0][:, 1]
     bundle.save_pretrained(run / "bundle")
     rows = pl.DataFrame(
         {

@@ -112,3 +112,19 @@ class Part(StrEnum):
     TRAIN = "train"  # weights are fitted on it
     TUNE = "tune"  # checkpoint, threshold and calibration are chosen on it
     TEST = "test"  # nothing but the final evaluation
+
+
+VIEW_NUMBERS = 3 * (len(View) + 1)
+"""How many numbers `view_number` gives."""
+
+
+def view_number(laterality: Laterality | None, view: View | None) -> int:
+    """Side and projection of a picture as one number, for networks that read several; 0 where nothing is known.
+
+    Example:
+        >>> view_number(None, None), view_number(Laterality.LEFT, View.CC), view_number(Laterality.RIGHT, View.CC)
+        (0, 15, 29)
+    """
+    side = 0 if laterality is None else 1 + list(Laterality).index(laterality)
+    projection = 0 if view is None else 1 + list(View).index(view)
+    return side * (len(View) + 1) + projection

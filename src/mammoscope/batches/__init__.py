@@ -4,7 +4,7 @@ from mammoscope.batches.augment import PARAMETERS, Augment, apply, draw
 from mammoscope.batches.cache import PREPARE_CODES, prepare
 from mammoscope.batches.cluster import Cluster, ClusterError, connected
 from mammoscope.batches.export import Export, Exported, export_folders
-from mammoscope.batches.loading import Batch, Samples, batches
+from mammoscope.batches.loading import Batch, Pictures, Samples, batches, read_batch, read_pictures, steps_of
 from mammoscope.batches.mixup import Mixed, mixed
 from mammoscope.batches.sampling import Sampling, epoch_order
 
@@ -18,6 +18,7 @@ __all__ = [
     "Export",
     "Exported",
     "Mixed",
+    "Pictures",
     "Samples",
     "Sampling",
     "apply",
@@ -28,4 +29,7 @@ __all__ = [
     "export_folders",
     "mixed",
     "prepare",
+    "read_batch",
+    "read_pictures",
+    "steps_of",
 ]

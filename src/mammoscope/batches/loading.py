@@ -1,11 +1,11 @@
-"""Batches from the cache: the order of an epoch, and reading a step ahead."""
+"""Batches from the cache, read a step ahead."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -14,89 +14,124 @@ from torch import Tensor
 
 from mammoscope.images.grey import full_scale
 
+Pictures = Callable[[np.ndarray], Tensor]
+"""From numbers of pictures to what stands for them: pixels, or what a frozen encoder says of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One step's pictures and labels."""
+    """One step's samples.
 
-    pixels: Float32[Tensor, "batch 1 rows cols"]  # display values in [0, 1]
-    labels: Float32[Tensor, " batch"]  # 0 or 1
-    samples: Int[np.ndarray, " batch"]  # row numbers in the table they come from
+    Attributes:
+        pixels: Display values in [0, 1], `batch 1 rows cols`; of bags `batch views 1 rows cols`.
+        labels: Number of each sample's class, one column a task; -1 where it is unknown.
+        samples: Row numbers in the table they come from.
+        pictures: Numbers of the pictures; of bags, in the order of `pixels[present]`.
+        present: Of bags, which pictures are there, `batch views`.
+        codes: Of bags, what each picture shows, as `view_number` has it.
+        clinical: Encoded clinical columns, `batch columns`.
+    """
+
+    pixels: Tensor
+    labels: Int[Tensor, "batch tasks"]
+    samples: Int[np.ndarray, " batch"]
+    pictures: Int[np.ndarray, " pictures"]
+    present: Bool[Tensor, "batch views"] | None = None
+    codes: Int[Tensor, "batch views"] | None = None
+    clinical: Float32[Tensor, "batch columns"] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Samples:
-    """Prepared pictures with labels: a column of cache files and a column of labels, same order."""
+    """Prepared pictures, and which of them make up each sample.
+
+    Attributes:
+        files: Of the pictures, in the cache.
+        labels: Number of each sample's class, one column a task; -1 where it is unknown.
+        bags: Numbers of the pictures of each sample; None where each picture is one.
+        codes: What each picture shows, as `view_number` has it; needed with bags.
+        clinical: Encoded clinical columns of each sample.
+        patients: Number of each sample's patient.
+    """
 
     files: list[Path]
-    labels: Bool[np.ndarray, " samples"]
+    labels: Int[np.ndarray, "samples tasks"]
+    bags: list[np.ndarray] | None = None
+    codes: Int[np.ndarray, " pictures"] | None = None
+    clinical: Float32[np.ndarray, "samples columns"] | None = None
+    patients: Int[np.ndarray, " samples"] | None = None
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.labels)
+
+    @property
+    def main(self) -> Int[np.ndarray, " samples"]:
+        """Classes of the main task."""
+        return self.labels[:, 0]
 
 
-def epoch_order(
-    labels: Bool[np.ndarray, " samples"], *, seed: int, epoch: int, sampling: Literal["natural", "balanced"]
-) -> Int[np.ndarray, " samples"]:
-    """The order in which an epoch visits its samples, a pure function of seed and epoch.
+def steps_of(
+    order: Int[np.ndarray, " visited"], *, batch_size: int, drop_last: bool = False
+) -> list[Int[np.ndarray, " _"]]:
+    """Cut an order into steps.
 
     Args:
-        labels: Of the training samples.
-        seed: Of the run.
-        epoch: Of the run, over all stages.
-        sampling: `natural` visits each sample once. `balanced` draws as many samples, half of them
-            from each class: the rarer class is repeated, the commoner one thinned.
-
-    Returns:
-        Row numbers.
+        order: Row numbers to visit.
+        batch_size: Samples in a step.
+        drop_last: Leave out a last step of a single sample, which batch normalisation cannot use.
 
     Example:
-        >>> order = epoch_order(np.array([True, False, False, False]), seed=0, epoch=0, sampling="balanced")
-        >>> len(order), int((order == 0).sum())
-        (4, 2)
+        >>> [len(step) for step in steps_of(np.arange(5), batch_size=2, drop_last=True)]
+        [2, 2]
     """
-    draw = np.random.default_rng((seed, epoch))
-    if sampling == "natural" or labels.all() or not labels.any():
-        return draw.permutation(len(labels))
-    half = len(labels) // 2
-    picked = [
-        _repeated(np.flatnonzero(labels), half, draw),
-        _repeated(np.flatnonzero(~labels), len(labels) - half, draw),
-    ]
-    return draw.permutation(np.concatenate(picked))
-
-
-def _repeated(rows: np.ndarray, count: int, draw: np.random.Generator) -> np.ndarray:
-    whole = [draw.permutation(rows) for _ in range(-(-count // len(rows)))]
-    return np.concatenate(whole)[:count]
+    steps = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    return steps[:-1] if drop_last and len(steps) > 1 and len(steps[-1]) == 1 else steps
 
 
 def batches(
-    samples: Samples, order: Int[np.ndarray, " visited"], *, batch_size: int, drop_last: bool = False
+    samples: Samples, steps: Sequence[Int[np.ndarray, " _"]], *, pictures: Pictures | None = None
 ) -> Iterator[Batch]:
-    """Read batches in an order, one step ahead of the caller.
+    """Read batches, one step ahead of the caller.
 
     Args:
         samples: Where the pictures are.
-        order: Row numbers to visit.
-        batch_size: Pictures in a step.
-        drop_last: Leave out a last batch of a single picture, which batch normalisation cannot use.
+        steps: Row numbers of each batch.
+        pictures: Gives what stands for pictures by their numbers; read from the cache when not given.
     """
-    steps = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-    if drop_last and len(steps) > 1 and len(steps[-1]) == 1:
-        steps = steps[:-1]
     with ThreadPoolExecutor(1) as reader:
         ahead: deque[Future[Batch]] = deque()
         for rows in steps:
-            ahead.append(reader.submit(_read, samples, rows))
+            ahead.append(reader.submit(read_batch, samples, rows, pictures=pictures))
             if len(ahead) > 1:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
 
 
-def _read(samples: Samples, rows: np.ndarray) -> Batch:
-    stacked = np.stack([np.load(samples.files[row], allow_pickle=False) for row in rows])
-    pixels = torch.from_numpy(stacked.astype(np.float32)).div_(full_scale(stacked)).unsqueeze(1)
-    labels = torch.from_numpy(samples.labels[rows].astype(np.float32))
-    return Batch(pixels=pixels, labels=labels, samples=rows)
+def read_batch(samples: Samples, rows: Int[np.ndarray, " batch"], *, pictures: Pictures | None = None) -> Batch:
+    """Read samples by their row numbers; see `batches`."""
+    read = pictures or partial(read_pictures, samples)
+    labels = torch.from_numpy(samples.labels[rows].astype(np.int64))
+    clinical = None if samples.clinical is None else torch.from_numpy(samples.clinical[rows])
+    if samples.bags is None:
+        return Batch(pixels=read(rows), labels=labels, samples=rows, pictures=rows, clinical=clinical)
+    bags = [samples.bags[row] for row in rows]
+    numbers = np.concatenate(bags)
+    present = torch.zeros(len(bags), max(map(len, bags)), dtype=torch.bool)
+    for at, bag in enumerate(bags):
+        present[at, : len(bag)] = True
+    found = read(numbers)
+    pixels = found.new_zeros(*present.shape, *found.shape[1:])
+    pixels[present] = found
+    codes = torch.zeros(present.shape, dtype=torch.int64)
+    if samples.codes is not None:
+        codes[present] = torch.from_numpy(samples.codes[numbers].astype(np.int64))
+    return Batch(
+        pixels=pixels, labels=labels, samples=rows, pictures=numbers, present=present, codes=codes, clinical=clinical
+    )
+
+
+def read_pictures(samples: Samples, numbers: Int[np.ndarray, " pictures"]) -> Float32[Tensor, "pictures 1 rows cols"]:
+    """Display values in [0, 1] of prepared pictures, by their numbers."""
+    stacked = np.stack([np.load(samples.files[number], allow_pickle=False) for number in numbers])
+    return torch.from_numpy(stacked.astype(np.float32)).div_(full_scale(stacked)).unsqueeze(1)

@@ -23,3 +23,7 @@ Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps or
 BreakSeal = Annotated[
     bool, typer.Option("--break-seal", help="go beyond the budget of a sealed test set; its ledger will say so")
 ]
+StartFolder = Annotated[
+    Path | None,
+    typer.Option("--start", help="run or bundle to begin with, for a recipe with `start`; the run of that name beside"),
+]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mammoscope.cli.options import Cache, Device, OutFolder, RecipeName, Workers
+from mammoscope.cli.options import Cache, Device, OutFolder, RecipeName, StartFolder, Workers
 
 
 def run(
@@ -16,6 +16,7 @@ def run(
     cache: Cache = None,
     workers: Workers = None,
     device: Device = "auto",
+    start: StartFolder = None,
 ) -> None:
     """The whole chain: index, split, audit, prepare, train, evaluate, explain, report.
 
@@ -33,6 +34,7 @@ def run(
         cache=cache or out.parent / "cache",
         workers=workers,
         device=device,
+        start=start,
         say=lambda line: typer.echo(line, err=True),
         counted=counted,
         epochs=epochs,

@@ -29,8 +29,9 @@ def grad_cam(network: Classifier, pixels: Float32[Tensor, "1 1 rows cols"]) -> F
         by the mean gradient of the logit, summed, and cut at zero.
 
     Example:
-        >>> from mammoscope.models import SimpleCnn, build
-        >>> heat = grad_cam(build(SimpleCnn(channels=(4, 8)), seed=0), torch.rand(1, 1, 32, 16))
+        >>> from mammoscope.models import Design, SimpleCnn, build
+        >>> network = build(Design(model=SimpleCnn(channels=(4, 8)), rows=32, cols=16), seed=0)
+        >>> heat = grad_cam(network, torch.rand(1, 1, 32, 16))
         >>> heat is None or heat.shape
         (32, 16)
     """
@@ -44,8 +45,8 @@ def grad_cam(network: Classifier, pixels: Float32[Tensor, "1 1 rows cols"]) -> F
                     f"Grad-CAM is not defined for this network: its last features have {features.ndim} axes, and rows "
                     "and columns are needed. Use a convolutional backbone"
                 )
-            (gradient,) = torch.autograd.grad(network.parts.forward_head(features).sum(), features)
-            if str(getattr(network.network, "output_fmt", "NCHW")).endswith("NHWC"):  # as timm's Swin has it
+            (gradient,) = torch.autograd.grad(network.logits_of(features, pixels)[:, 0].sum(), features)
+            if str(getattr(getattr(network.network, "backbone", None), "output_fmt", "NCHW")).endswith("NHWC"):  # as timm's Swin has it
                 features, gradient = features.permute(0, 3, 1, 2), gradient.permute(0, 3, 1, 2)
     finally:
         network.train(training)

@@ -2,27 +2,43 @@
 
 from mammoscope.models.allocator import keep_memory
 from mammoscope.models.bundle import Bundle, Manifest, model_card
-from mammoscope.models.config import ModelConfig, SimpleCnn, TimmModel
-from mammoscope.models.network import Classifier, build, check_fit
+from mammoscope.models.config import ModelConfig
+from mammoscope.models.encoders.simple_cnn import SimpleCnn
+from mammoscope.models.encoders.timm_encoder import TimmModel
+from mammoscope.models.inputs import Inputs, to_input
+from mammoscope.models.network import MALIGNANT, Classifier, Design, FromEncoded, build, check_fit, depth_blocks
 from mammoscope.models.prediction import predict_files
-from mammoscope.models.scoring import Precision, autocast, score, to_input
+from mammoscope.models.scoring import Precision, Turn, autocast, score, turned
+from mammoscope.models.tasks import UNKNOWN, Task, probabilities, spans, task_named
 from mammoscope.models.weights import save_tensors
 
 __all__ = [
+    "MALIGNANT",
+    "UNKNOWN",
     "Bundle",
     "Classifier",
+    "Design",
+    "FromEncoded",
+    "Inputs",
     "Manifest",
     "ModelConfig",
     "Precision",
     "SimpleCnn",
+    "Task",
     "TimmModel",
+    "Turn",
     "autocast",
     "build",
     "check_fit",
+    "depth_blocks",
     "keep_memory",
     "model_card",
     "predict_files",
+    "probabilities",
     "save_tensors",
     "score",
+    "spans",
+    "task_named",
     "to_input",
+    "turned",
 ]

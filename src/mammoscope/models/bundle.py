@@ -24,12 +24,14 @@ from mammoscope.errors import BundleError
 from mammoscope.images import PIXELS_VERSION, Mammogram, Preprocess
 from mammoscope.images.grey import to_grey
 from mammoscope.models.config import ModelConfig
-from mammoscope.models.network import Classifier, build
-from mammoscope.models.scoring import Precision, score, to_input
+from mammoscope.models.inputs import Inputs, to_input
+from mammoscope.models.network import MALIGNANT, Classifier, Design, build
+from mammoscope.models.scoring import Precision, Turn, score
+from mammoscope.models.tasks import Task
 from mammoscope.models.weights import save_tensors
 from mammoscope.storage import write_text
 
-FORMAT = "1"
+FORMAT = "2"
 
 
 class Manifest(BaseModel):
@@ -37,13 +39,15 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal["1"] = "1"
+    format: Literal["2"] = "2"
     name: str
-    target: Literal["malignant"] = "malignant"
+    tasks: tuple[Task, ...] = Field(default=(MALIGNANT,), min_length=1, description="the main task first")
+    unit: Literal["image", "lesion", "breast", "exam"] = Field(default="image", description="what one answer is about")
     meaning: str = Field(description="what a score near 1 says")
     model: ModelConfig
     preprocess: Preprocess
     precision: Precision = "float32"
+    turns: tuple[Turn, ...] = Field(default=(), description="the answer is the mean over the pictures so turned, too")
     pixels_version: str = PIXELS_VERSION
     threshold: float | None = Field(
         default=None, ge=0, lt=1.001, description="scores at or above it are called positive; just above 1: none is"
@@ -56,6 +60,12 @@ class Manifest(BaseModel):
     data: dict[str, Any] = Field(default_factory=dict, description="sources, split, fingerprint")
     code: dict[str, Any] = Field(default_factory=dict, description="versions")
     results: dict[str, Any] = Field(default_factory=dict, description="measured on the test part")
+
+    @property
+    def design(self) -> Design:
+        """What decides the shape of the network."""
+        size = {"rows": self.preprocess.rows, "cols": self.preprocess.cols}
+        return Design(model=self.model, tasks=self.tasks, bags=self.unit in {"breast", "exam"}, **size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +81,7 @@ class Bundle:
         ...     model=SimpleCnn(channels=(4,)),
         ...     preprocess=Preprocess(rows=32, cols=32),
         ... )
-        >>> bundle = Bundle(manifest=manifest, network=build(manifest.model, seed=0))
+        >>> bundle = Bundle(manifest=manifest, network=build(manifest.design, seed=0))
         >>> with TemporaryDirectory() as folder:
         ...     bundle.save_pretrained(Path(folder))
         ...     Bundle.from_pretrained(Path(folder)).manifest.name
@@ -82,16 +92,22 @@ class Bundle:
     network: Classifier
 
     def predict(self, mammograms: list[Mammogram]) -> np.ndarray:
-        """Scores of mammograms read with `manifest.preprocess`.
+        """Answers of the main task to mammograms read with `manifest.preprocess`.
 
         Args:
             mammograms: What `read_mammogram(file, preprocess=bundle.manifest.preprocess)` gave.
 
         Returns:
-            One score in [0, 1] each.
+            One score in [0, 1] each, of the positive class; where there are more than two, one column a class.
         """
+        found = self.probabilities(mammograms)[0]
+        return found[:, 1] if self.manifest.tasks[0].kind == "binary" else found
+
+    def probabilities(self, mammograms: list[Mammogram]) -> list[np.ndarray]:
+        """Probability of each class for every task of the manifest, `mammograms classes` each."""
         pictures = [to_grey(mammogram.pixels, bits=self.manifest.preprocess.bits) for mammogram in mammograms]
-        return score(self.network, [to_input([picture]) for picture in pictures], precision=self.manifest.precision)
+        batches = (Inputs(to_input([picture])) for picture in pictures)
+        return score(self.network, batches, precision=self.manifest.precision, turns=self.manifest.turns)
 
     def save_pretrained(self, folder: Path) -> None:
         """Write the bundle; each file whole, the manifest last.
@@ -123,7 +139,7 @@ class Bundle:
                 f"{folder.name}: trained on pixels of version {manifest.pixels_version}, this program makes version "
                 f"{PIXELS_VERSION}: scores would not be the same. Use the program it was trained with, or train again"
             )
-        network = build(manifest.model, seed=0, fetch=False)
+        network = build(manifest.design, seed=0, fetch=False)
         try:
             network.load_state_dict(load_file(file))
         except (SafetensorError, RuntimeError) as error:

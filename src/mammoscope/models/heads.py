@@ -1,6 +1,7 @@
 """From one vector a sample to the logits of every task."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -34,10 +35,11 @@ class Ordered(nn.Module):
 class Head(nn.Module):
     """Dense layers that all tasks share, dropout, and a last layer for each task."""
 
-    def __init__(self, width: int, *, tasks: Sequence[Task], hidden: Sequence[int] = (), drop_rate: float = 0.0) -> None:
+    def __init__(
+        self, width: int, *, tasks: Sequence[Task], hidden: Sequence[int] = (), drop_rate: float = 0.0
+    ) -> None:
         super().__init__()
-        pairs = zip((width, *hidden[:-1]), hidden, strict=True)
-        layers = [layer for into, out in pairs for layer in (nn.Linear(into, out), nn.ReLU())]
+        layers = [layer for into, out in pairwise((width, *hidden)) for layer in (nn.Linear(into, out), nn.ReLU())]
         self.shared = nn.Sequential(*layers)
         self.dropout = nn.Dropout(drop_rate)
         last = hidden[-1] if hidden else width

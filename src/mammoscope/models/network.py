@@ -1,60 +1,214 @@
-"""From a model config to a network."""
+"""From a model config to a network: pictures, vectors, the views put together, clinical columns, a head."""
 
-from pathlib import Path
-from typing import Any, Protocol, assert_never, cast, runtime_checkable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never, cast
 
 import torch
-from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from mammoscope.errors import RecipeError, nearest
-from mammoscope.models.config import SimpleCnn, TimmModel
+from mammoscope.models.config import ModelConfig
+from mammoscope.models.encoders.base import Encoder
+from mammoscope.models.encoders.simple_cnn import SimpleCnn, SimpleEncoder
+from mammoscope.models.encoders.timm_encoder import TimmEncoder, TimmModel
+from mammoscope.models.heads import Head
+from mammoscope.models.inputs import Inputs
+from mammoscope.models.tasks import Task
+
+MALIGNANT = Task(name="malignant", classes=("no", "yes"), kind="binary")
+FUSED = 32  # values that the clinical columns become beside a picture's vector
 
 
-@runtime_checkable
-class TwoParts(Protocol):
-    """A network in two parts, as timm writes them: explanations look in between."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """All that decides the shape of a network.
 
-    def forward_features(self, pixels: Tensor) -> Tensor:
-        """Scaled pixels to a feature map."""
+    Attributes:
+        model: Encoder and head.
+        tasks: What is asked, the main task first.
+        rows: Height of a picture.
+        cols: Width of a picture.
+        bags: Whether a sample is any number of pictures of one breast or exam.
+        clinical: Encoded clinical columns; 0 for none.
+    """
 
-    def forward_head(self, features: Tensor) -> Tensor:
-        """A feature map to one logit a picture."""
-
-    def get_classifier(self) -> nn.Module:
-        """The last layer."""
+    model: ModelConfig
+    tasks: tuple[Task, ...] = (MALIGNANT,)
+    rows: int = 224
+    cols: int = 224
+    bags: bool = False
+    clinical: int = 0
 
 
 class Classifier(nn.Module):
-    """Display values in [0, 1] to one logit a picture; the scaling of the input is part of it."""
+    """Display values in [0, 1] to the logits of every task; the scaling of the input is part of it."""
 
-    def __init__(self, network: nn.Module, *, mean: float, std: float) -> None:
+    def __init__(self, encoder: nn.Module, *, design: Design) -> None:
         super().__init__()
-        self.network = network
-        self.mean = mean
-        self.std = std
+        self.design = design
+        self.mean, self.std = design.model.mean, design.model.std
+        self.network = encoder
+        width = self.encoder.width
+        self.together: nn.Module | None = None
+        if design.bags:
+            from mammoscope.models.encoders.views import ViewAttention  # noqa: PLC0415
+
+            self.together = ViewAttention(width, how=design.model.views)
+        self.clinical = nn.Sequential(nn.Linear(design.clinical, FUSED), nn.ReLU()) if design.clinical else None
+        self.head = Head(
+            width + (FUSED if design.clinical else 0),
+            tasks=design.tasks,
+            hidden=design.model.hidden,
+            drop_rate=design.model.drop_rate,
+        )
+        self.estimator: nn.Module | None = None
+        self.layer = "pooled"
 
     @property
-    def parts(self) -> TwoParts:
-        """The network as feature map and head."""
-        return cast("TwoParts", self.network)
+    def encoder(self) -> Encoder:
+        """The network from one picture to one vector."""
+        return cast("Encoder", self.network)
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What is asked, the main task first."""
+        return self.design.tasks
+
+    def scaled(self, pixels: Tensor) -> Tensor:
+        """Display values as the encoder wants them."""
+        return (pixels - self.mean) / self.std
 
     def features(self, pixels: Float[Tensor, "batch 1 rows cols"]) -> Tensor:
-        """The last feature map."""
-        return self.parts.forward_features((pixels - self.mean) / self.std)
+        """The last feature map of single pictures."""
+        return self.encoder.forward_features(self.scaled(pixels))
 
-    def forward(self, pixels: Float[Tensor, "batch 1 rows cols"]) -> Float[Tensor, " batch"]:
-        """Logits."""
-        return self.parts.forward_head(self.features(pixels)).squeeze(1)
+    def logits_of(self, features: Tensor, pixels: Float[Tensor, "batch 1 rows cols"]) -> Float[Tensor, "batch outputs"]:
+        """What follows from a feature map, for networks of single pictures; explanations look in between."""
+        return self.answer(self.encoder.pooled(features, self.scaled(pixels)))
+
+    def encoded(self, pixels: Float[Tensor, "pictures 1 rows cols"]) -> Float[Tensor, "pictures width"]:
+        """One vector a picture: all that a frozen encoder will ever say of it."""
+        scaled = self.scaled(pixels.contiguous(memory_format=torch.channels_last))
+        return self.encoder.pooled(self.encoder.forward_features(scaled), scaled)
+
+    def combined(
+        self,
+        encoded: Float[Tensor, "*batch width"],
+        present: Bool[Tensor, "batch views"] | None = None,
+        codes: Int[Tensor, "batch views"] | None = None,
+    ) -> Float[Tensor, "batch width"]:
+        """The vectors of the pictures of each sample put together; of single pictures they are as they were."""
+        if self.together is None:
+            return encoded
+        combined: Tensor = self.together(encoded, present, codes)[0]
+        return combined
+
+    def vectors(
+        self,
+        pixels: Float[Tensor, "*batch 1 rows cols"],
+        present: Bool[Tensor, "batch views"] | None = None,
+        codes: Int[Tensor, "batch views"] | None = None,
+    ) -> Float[Tensor, "batch width"]:
+        """One vector a sample, before the clinical columns."""
+        if self.together is None:
+            return self.encoded(pixels)
+        if present is None:
+            raise ValueError("a network of bags needs to be told which pictures are present")
+        seen = self.encoded(pixels[present])
+        every = seen.new_zeros(*present.shape, seen.shape[1])
+        every[present] = seen
+        return self.combined(every, present, codes)
+
+    def joined(
+        self, vectors: Float[Tensor, "batch width"], clinical: Float[Tensor, "batch columns"] | None = None
+    ) -> Float[Tensor, "batch joined"]:
+        """Vectors with what the clinical columns became beside them."""
+        if self.clinical is None:
+            return vectors
+        if clinical is None:
+            raise ValueError("this network reads clinical columns. Give them, encoded as its bundle says")
+        return torch.cat([vectors, self.clinical(clinical.to(vectors.dtype))], dim=1)
+
+    def answer(
+        self, vectors: Float[Tensor, "batch width"], clinical: Float[Tensor, "batch columns"] | None = None
+    ) -> Float[Tensor, "batch outputs"]:
+        """Logits of the head."""
+        logits: Tensor = self.head(self.joined(vectors, clinical))
+        return logits
+
+    def embedding(self, inputs: Inputs, *, layer: str) -> Float[Tensor, "batch values"]:
+        """What a layer says of each sample, one vector.
+
+        Args:
+            inputs: A batch.
+            layer: `pooled` (the encoder's vector, of all views), `hidden` (what the last layer reads), or the dotted
+                name of a module; of a map the mean over its places.
+
+        Raises:
+            RecipeError: There is no such module, or it does not run once for each sample.
+        """
+        if layer == "pooled":
+            return self.vectors(*inputs[:3])
+        if layer == "hidden":
+            return self.head.hidden(self.joined(self.vectors(*inputs[:3]), inputs.clinical))
+        named = dict(self.named_modules())
+        if layer not in named or not layer:
+            raise RecipeError(f"[estimator] layer: no layer {layer!r}{nearest(layer, list(named))}")
+        found: list[Tensor] = []
+        handle = named[layer].register_forward_hook(lambda _module, _into, out: found.append(out))
+        try:
+            self.answer(self.vectors(*inputs[:3]), inputs.clinical)
+        finally:
+            handle.remove()
+        if len(found) != 1 or len(found[0]) != len(inputs.pixels):
+            raise RecipeError(f"[estimator] layer: {layer!r} does not run once for each sample. Choose another")
+        return found[0].flatten(2).mean(2) if found[0].ndim > 2 else found[0]
+
+    def forward(
+        self,
+        pixels: Float[Tensor, "*batch 1 rows cols"],
+        present: Bool[Tensor, "batch views"] | None = None,
+        codes: Int[Tensor, "batch views"] | None = None,
+        clinical: Float[Tensor, "batch columns"] | None = None,
+    ) -> Float[Tensor, "batch outputs"]:
+        """Logits of all tasks, side by side; of the estimator where there is one."""
+        if self.estimator is None:
+            return self.answer(self.vectors(pixels, present, codes), clinical)
+        embedded = self.embedding(Inputs(pixels, present, codes, clinical), layer=self.layer)
+        logits: Tensor = self.estimator(embedded)
+        return logits
 
 
-def build(model: TimmModel | SimpleCnn, *, seed: int, fetch: bool = True) -> Classifier:
+class FromEncoded(nn.Module):
+    """A classifier that is given what its encoder said of pictures, in place of the pictures."""
+
+    def __init__(self, network: Classifier) -> None:
+        super().__init__()
+        self.network = network
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What is asked, the main task first."""
+        return self.network.tasks
+
+    def forward(
+        self,
+        encoded: Float[Tensor, "*batch width"],
+        present: Bool[Tensor, "batch views"] | None = None,
+        codes: Int[Tensor, "batch views"] | None = None,
+        clinical: Float[Tensor, "batch columns"] | None = None,
+    ) -> Float[Tensor, "batch outputs"]:
+        """Logits of all tasks, side by side."""
+        return self.network.answer(self.network.combined(encoded, present, codes), clinical)
+
+
+def build(design: Design, *, seed: int, fetch: bool = True) -> Classifier:
     """Build a network with its starting weights.
 
     Args:
-        model: The architecture.
+        design: What decides its shape.
         seed: Of the random weights. The global generator is left as it was.
         fetch: Load pretrained weights where the config asks for them; False when the weights
             of a bundle or checkpoint follow anyway.
@@ -66,107 +220,66 @@ def build(model: TimmModel | SimpleCnn, *, seed: int, fetch: bool = True) -> Cla
         RecipeError: The architecture or its pretrained weights do not exist or do not fit.
 
     Example:
-        >>> network = build(SimpleCnn(channels=(4, 8)), seed=0)
+        >>> network = build(Design(model=SimpleCnn(channels=(4, 8)), rows=32, cols=32), seed=0)
         >>> network(torch.zeros(2, 1, 32, 32)).shape
-        torch.Size([2])
+        torch.Size([2, 1])
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        match model:
-            case TimmModel():
-                network = _timm(model, fetch=fetch)
-            case SimpleCnn():
-                network = _SimpleCnn(model)
-            case _:
-                assert_never(model)
-    return Classifier(network, mean=model.mean, std=model.std)
+        return Classifier(_encoder(design, fetch=fetch), design=design)
 
 
-def check_fit(model: TimmModel | SimpleCnn, *, rows: int, cols: int) -> None:
-    """Build a network and show it one empty picture, before anything is spent on it.
+def _encoder(design: Design, *, fetch: bool) -> nn.Module:
+    shape = (design.rows, design.cols)
+    model = design.model
+    match model:
+        case TimmModel():
+            return TimmEncoder(model, fetch=fetch, shape=shape)
+        case SimpleCnn():
+            return SimpleEncoder(model, shape=shape)
+        case _:
+            assert_never(model)
+
+
+def check_fit(design: Design) -> None:
+    """Build a network and show it one empty sample, before anything is spent on it.
 
     Raises:
         RecipeError: The architecture or its weights do not exist, or it cannot take pictures of this size.
 
     Example:
-        >>> check_fit(SimpleCnn(channels=(4, 8)), rows=32, cols=24)
+        >>> check_fit(Design(model=SimpleCnn(channels=(4, 8)), rows=32, cols=24))
     """
-    network = build(model, seed=0).eval()
+    outputs = sum(task.outputs for task in design.tasks)
     try:
+        network = build(design, seed=0).eval()
         with torch.inference_mode():
-            shape = tuple(network(torch.zeros(1, 1, rows, cols)).shape)
+            shape = tuple(network(*empty_inputs(design)).shape)
     except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise RecipeError(
-            f"[preprocess] rows = {rows}, cols = {cols}: {_called(model)} cannot take pictures of this size "
-            f"({reason}). Change rows and cols, or choose another model"
+            f"[preprocess] rows = {design.rows}, cols = {design.cols}: {_called(design.model)} cannot take pictures of "
+            f"this size ({reason}). Change rows and cols, or choose another model"
         ) from error
-    if shape != (1,) or not isinstance(network.parts.get_classifier(), nn.Module):
-        raise RecipeError(f"[model] {_called(model)} does not end in one linear layer. Choose another backbone")
-
-
-def _called(model: TimmModel | SimpleCnn) -> str:
-    return f"backbone {model.backbone!r}" if isinstance(model, TimmModel) else f"channels {list(model.channels)}"
-
-
-class _SimpleCnn(nn.Module):
-    """Convolution blocks, and the mean or the largest value of each channel."""
-
-    def __init__(self, model: SimpleCnn) -> None:
-        super().__init__()
-        pairs = zip((1, *model.channels[:-1]), model.channels, strict=True)
-        self.pool = model.pool
-        self.blocks = nn.Sequential(*(self._block(into, out) for into, out in pairs))
-        self.dropout = nn.Dropout(model.drop_rate)
-        self.classifier = nn.Linear(model.channels[-1], 1)
-
-    @staticmethod
-    def _block(into: int, out: int) -> nn.Module:
-        convolution = nn.Conv2d(into, out, kernel_size=3, padding=1, bias=False)
-        return nn.Sequential(convolution, nn.BatchNorm2d(out), nn.ReLU(), nn.MaxPool2d(2))
-
-    def forward_features(self, pixels: Tensor) -> Tensor:
-        features: Tensor = self.blocks(pixels)
-        return features
-
-    def forward_head(self, features: Tensor) -> Tensor:
-        pooled = features.mean(dim=(2, 3)) if self.pool == "mean" else features.amax(dim=(2, 3))
-        logits: Tensor = self.classifier(self.dropout(pooled))
-        return logits
-
-    def get_classifier(self) -> nn.Module:
-        return self.classifier
-
-
-def _timm(model: TimmModel, *, fetch: bool) -> nn.Module:
-    import timm  # noqa: PLC0415  # it takes a second, and much of the package does without
-
-    if not timm.is_model(model.backbone):
-        hint = nearest(model.backbone, timm.list_models())
-        raise RecipeError(f"[model] backbone: timm has no {model.backbone!r}. timm.list_models() names them all{hint}")
-    weights: dict[str, Any] = {"pretrained": bool(model.pretrained)} if fetch else {"pretrained": False}
-    if isinstance(model.pretrained, str) and fetch:
-        weights["pretrained_cfg_overlay"] = {"state_dict": _weights_in(Path(model.pretrained))}
-    try:
-        network: nn.Module = timm.create_model(
-            model.backbone, in_chans=1, num_classes=1, drop_rate=model.drop_rate, **weights
+    if shape != (1, outputs):
+        raise RecipeError(
+            f"[model] {_called(design.model)} gives {shape}, not {outputs} values. Choose another backbone"
         )
-    except (OSError, RuntimeError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise RecipeError(
-            f"[model] backbone {model.backbone!r}, pretrained = {model.pretrained!r}: cannot be built for one grey "
-            f"channel and one output ({reason}). Choose another backbone, or pretrained = false"
-        ) from error
-    return network
 
 
-def _weights_in(file: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(file)
-    except FileNotFoundError:
-        raise RecipeError(f"[model] pretrained: no file {file.name}. Give the path of a .safetensors file") from None
-    except SafetensorError as error:
-        raise RecipeError(
-            f"[model] pretrained: {file.name} is not a safetensors file ({error}). Convert it first; "
-            "pickled weights are never read"
-        ) from error
+def empty_inputs(design: Design, *, batch: int = 1) -> Inputs:
+    """A batch of black pictures of the right shape, two views a bag."""
+    bag = (2,) if design.bags else ()
+    pixels = torch.zeros(batch, *bag, 1, design.rows, design.cols)
+    present = torch.ones(batch, 2, dtype=torch.bool) if design.bags else None
+    codes = torch.zeros(batch, 2, dtype=torch.int64) if design.bags else None
+    return Inputs(pixels, present, codes, torch.zeros(batch, design.clinical) if design.clinical else None)
+
+
+def depth_blocks(network: Classifier) -> Sequence[nn.Module]:
+    """The encoder's blocks from input to output."""
+    return network.encoder.blocks()
+
+
+def _called(model: ModelConfig) -> str:
+    return f"backbone {model.backbone!r}" if isinstance(model, TimmModel) else f"a {model.kind}"

@@ -1,4 +1,4 @@
-"""Pictures to scores: the one way, for training, evaluation, prediction and serving."""
+"""Pictures to probabilities: the one way, for training, evaluation, prediction and serving."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -6,23 +6,18 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from torch import Tensor
 
-from mammoscope.images.grey import Grey, full_scale
-from mammoscope.models.network import Classifier
+from mammoscope.models.inputs import Inputs
+from mammoscope.models.network import Classifier, FromEncoded
+from mammoscope.models.tasks import probabilities, spans
 
 Precision = Literal["float32", "bfloat16"]
+Turn = Literal["flip-vertical", "flip-horizontal", "shift-up", "shift-down"]
+"""A change under which the answer should not change; test-time augmentation averages over them."""
 
-
-def to_input(grey: Sequence[Grey]) -> Float32[Tensor, "batch 1 rows cols"]:
-    """Stack 8 or 16-bit pictures of one size into the network's input: display values in [0, 1].
-
-    Example:
-        >>> to_input([np.full((2, 3), 65535, dtype=np.uint16)]).shape
-        torch.Size([1, 1, 2, 3])
-    """
-    return torch.from_numpy(np.stack(grey).astype(np.float32)).div_(full_scale(grey[0])).unsqueeze(1)
+SHIFT = 0.03  # share of the rows
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
@@ -31,28 +26,69 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
 
 
 def score(
-    network: Classifier, batches: Iterable[Float[Tensor, "_ 1 rows cols"]], *, precision: Precision = "float32"
-) -> Float[np.ndarray, " pictures"]:
-    """Probability of the positive class, one a picture.
+    network: Classifier | FromEncoded,
+    batches: Iterable[Inputs],
+    *,
+    precision: Precision = "float32",
+    turns: Sequence[Turn] = (),
+) -> list[Float[np.ndarray, "_ _"]]:
+    """Probability of each class, for every task.
 
     Args:
         network: Put into evaluation mode for the time, and back.
-        batches: Inputs as `to_input` makes them.
-        precision: Of the arithmetic; the sigmoid is taken in double precision.
+        batches: What the network reads.
+        precision: Of the arithmetic; probabilities are taken in double precision.
+        turns: The mean is taken over the pictures as they are and so turned.
 
     Returns:
-        Scores in [0, 1], in the order of the pictures.
+        One array a task, in the order of `network.tasks` and of the samples.
+
+    Example:
+        >>> from mammoscope.models import Design, SimpleCnn, build
+        >>> network = build(Design(model=SimpleCnn(channels=(4,)), rows=16, cols=16), seed=0)
+        >>> [found.shape for found in score(network, [Inputs(torch.zeros(2, 1, 16, 16))])]
+        [(2, 2)]
     """
     device = next(network.parameters()).device
     training = network.training
     network.eval()
+    found: list[list[Tensor]] = [[torch.empty(0, len(task.classes), dtype=torch.float64)] for task in network.tasks]
     try:
-        with torch.inference_mode(), autocast(device, precision):
-            logits = [network(_placed(batch, device)).double().cpu() for batch in batches]
+        with torch.inference_mode():
+            for batch in batches:
+                inputs = batch.placed(device)
+                seen = [inputs, *(inputs._replace(pixels=turned(inputs.pixels, turn)) for turn in turns)]
+                answers = [_answered(network, one, precision) for one in seen]
+                for at, several in enumerate(zip(*answers, strict=True)):
+                    found[at].append(torch.stack(several).mean(dim=0).cpu())
     finally:
         network.train(training)
-    return torch.sigmoid(torch.cat(logits)).numpy() if logits else np.empty(0)
+    return [torch.cat(rows).numpy() for rows in found]
 
 
-def _placed(batch: Tensor, device: torch.device) -> Tensor:
-    return batch.to(device, memory_format=torch.channels_last)
+def _answered(network: Classifier | FromEncoded, inputs: Inputs, precision: Precision) -> list[Tensor]:
+    with autocast(inputs.pixels.device, precision):
+        logits = network(*inputs)
+    return [
+        probabilities(logits[:, span].double(), task)
+        for task, span in zip(network.tasks, spans(network.tasks), strict=True)
+    ]
+
+
+def turned(pixels: Float[Tensor, "*batch 1 rows cols"], turn: Turn) -> Float[Tensor, "*batch 1 rows cols"]:
+    """Pictures under one change; what is shifted in from outside is background, 0.
+
+    Example:
+        >>> turned(torch.tensor([[[[1.0], [2.0]]]]), "flip-vertical").flatten()
+        tensor([2., 1.])
+    """
+    by = max(1, round(SHIFT * pixels.shape[-2]))
+    match turn:
+        case "flip-vertical":
+            return pixels.flip(-2)
+        case "flip-horizontal":
+            return pixels.flip(-1)
+        case "shift-up":
+            return torch.cat([pixels[..., by:, :], torch.zeros_like(pixels[..., :by, :])], dim=-2)
+        case "shift-down":
+            return torch.cat([torch.zeros_like(pixels[..., :by, :]), pixels[..., :-by, :]], dim=-2)

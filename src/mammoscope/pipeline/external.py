@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
 from mammoscope.cohort.merge import OWN, SAME_WOMEN
@@ -289,8 +288,8 @@ def _bare(table: pl.DataFrame) -> pl.DataFrame:
 def _scored(
     model: _Model, images: pl.DataFrame, index: Index, settings: _Settings
 ) -> tuple[pl.DataFrame, dict[str, int]]:
-    from mammoscope.batches import Samples, batches, prepare
-    from mammoscope.models import score
+    from mammoscope.batches import Samples, prepare
+    from mammoscope.training import scores_of
 
     excluded: dict[str, int] = {}
     if images.is_empty():
@@ -303,6 +302,7 @@ def _scored(
         folder=settings.cache,
         workers=settings.workers,
         progress=settings.progress,
+        sample=model.recipe.input,
     )
     table = images.join(done.select("source", "image_id", "file"), on=["source", "image_id"], how="left")
     if unread := table["file"].null_count():
@@ -316,15 +316,15 @@ def _scored(
         excluded["of patients with a copy of a file in train or tune"] = before - table.height
     if table.is_empty():
         return _nothing(), excluded
-    samples = Samples(
-        files=[settings.cache / name for name in table["file"]], labels=table["malignant"].to_numpy().astype(bool)
-    )
-    read = batches(samples, np.arange(len(samples)), batch_size=16)
-    scores = score(model.bundle.network, (batch.pixels for batch in read), precision=manifest.precision)
+    labels = table["malignant"].cast(pl.Int64).to_numpy()[:, None]
+    samples = Samples(files=[settings.cache / name for name in table["file"]], labels=labels)
+    found = scores_of(model.bundle.network, samples, batch_size=16, precision=manifest.precision, turns=manifest.turns)[
+        0
+    ]
     return table.select(
         pl.col("source", "patient_id", "image_id").cast(pl.String),
         pl.col("malignant").cast(pl.Int8).alias("label"),
-        pl.Series("score", scores, dtype=pl.Float64),
+        pl.Series("score", found[:, 1], dtype=pl.Float64),
     ), excluded
 
 

@@ -176,7 +176,7 @@ def _rows(
 def _scores(
     bundle: "Bundle", rows: pl.DataFrame, *, cache: Path, corruption: Corruption | None, severity: float, seed: int
 ) -> np.ndarray:
-    from mammoscope.models import score, to_input
+    from mammoscope.models import Inputs, score, to_input
 
     def picture(job: tuple[str, str]) -> np.ndarray:
         file, image_id = job
@@ -192,10 +192,12 @@ def _scores(
         waiting = [pool.submit(picture, job) for job in jobs[:BATCH]]
         for start in range(0, len(jobs), BATCH):
             ready, waiting = waiting, [pool.submit(picture, job) for job in jobs[start + BATCH : start + 2 * BATCH]]
-            yield to_input([one.result() for one in ready])
+            yield Inputs(to_input([one.result() for one in ready]))
 
     with ThreadPoolExecutor(2) as pool:
-        return score(bundle.network, batches(pool), precision=bundle.manifest.precision)
+        manifest = bundle.manifest
+        found = score(bundle.network, batches(pool), precision=manifest.precision, turns=manifest.turns)[0]
+        return found[:, 1]
 
 
 def _scored(rows: pl.DataFrame, scores: np.ndarray) -> pl.DataFrame:

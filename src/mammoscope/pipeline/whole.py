@@ -32,6 +32,7 @@ def run_recipe(
     cache: Path,
     workers: int | None = None,
     device: str = "auto",
+    start: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
     counted: Callable[[str], AbstractContextManager[Progress]] | None = None,
     epochs: Callable[[], AbstractContextManager["Watch"]] | None = None,
@@ -45,6 +46,8 @@ def run_recipe(
         cache: Folder of prepared pictures; several runs may share one.
         workers: Processes that read images; one per processor when not given.
         device: Where to train: cpu, cuda, mps, auto.
+        start: Run or bundle to begin with, where the recipe has a `start`; the run of that name beside this one when
+            not given.
         say: Told a line before each step.
         counted: Gives a progress bar for work on files.
         epochs: Gives a progress bar for training.
@@ -54,8 +57,9 @@ def run_recipe(
     """
     from mammoscope.models import check_fit
     from mammoscope.report import summary_lines, write_cards, write_report
+    from mammoscope.training import design_of
 
-    check_fit(recipe.model, rows=recipe.preprocess.rows, cols=recipe.preprocess.cols)
+    check_fit(design_of(recipe))
     say(f"index     {recipe.source}")
     index = build_index(source_named(recipe.source), data)
     say(f"split     {recipe.split.kind}, by patient")
@@ -65,7 +69,7 @@ def run_recipe(
     with (counted or _silent_count)("prepare  ") as progress:
         ready = make_ready(recipe, index, run=run, cache=cache, workers=workers, progress=progress)
     with (epochs or _silent_epochs)() as watch:
-        fit(recipe, run=run, cache=cache, device=device, watch=watch)
+        fit(recipe, run=run, cache=cache, device=device, start=start, watch=watch)
     say("evaluate  on the test part")
     facts = measure(run)
     say("explain   Grad-CAM")

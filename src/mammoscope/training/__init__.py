@@ -1,28 +1,40 @@
 """From a recipe to trained weights."""
 
+from mammoscope.training.alarms import Event, alarms
 from mammoscope.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from mammoscope.training.loop import Data, Moment, Trained, Watch, scores_of, train, training_data
-from mammoscope.training.objective import learning_rate, loss, positive_weight
-from mammoscope.training.recipe import Measure, Recipe, Select, Stage, Training, read_recipe
+from mammoscope.training.data import Data, samples_of, training_data
+from mammoscope.training.loop import Moment, Trained, Watch, train
+from mammoscope.training.objective import class_weights, loss
+from mammoscope.training.recipe import Measure, Recipe, Select, read_recipe
+from mammoscope.training.schedule import learning_rate
 from mammoscope.training.shelf import find_recipe, shelf
+from mammoscope.training.stages import Stage, Training
+from mammoscope.training.start import Start, design_of, read_start
+from mammoscope.training.tuning import scores_of
 
 __all__ = [
     "Checkpoint",
     "Data",
+    "Event",
     "Measure",
     "Moment",
     "Recipe",
     "Select",
     "Stage",
+    "Start",
     "Trained",
     "Training",
     "Watch",
+    "alarms",
+    "class_weights",
+    "design_of",
     "find_recipe",
     "learning_rate",
     "loss",
-    "positive_weight",
     "read_checkpoint",
     "read_recipe",
+    "read_start",
+    "samples_of",
     "scores_of",
     "shelf",
     "train",

@@ -22,7 +22,10 @@ class Checkpoint:
     stage: int  # number of the stage that the optimiser's state belongs to
     history: list[dict[str, Any]]
     best_epoch: int | None
-    tensors: dict[str, Tensor] = field(default_factory=dict)  # "model.*" and "optimizer.<parameter>.<name>"
+    rate: float = 1.0  # factor on the learning rate; halved at each return from an exploding loss
+    returns: int = 0  # how often that was
+    events: list[dict[str, Any]] = field(default_factory=list)
+    tensors: dict[str, Tensor] = field(default_factory=dict)  # "model.*", "ema.*", "optimizer.<parameter>.<name>"
 
 
 def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:

@@ -6,25 +6,21 @@ killed and resumed takes the same way, to the bit, as one that was not.
 
 import hashlib
 import json
-import logging
-import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
-import polars as pl
 import torch
 from safetensors.torch import load_file
-from sklearn.metrics import log_loss, roc_auc_score
 from torch import Tensor
 
-from mammoscope.batches import Samples, apply, batches, draw, epoch_order
 from mammoscope.errors import RecipeError
-from mammoscope.models import Classifier, autocast, build, save_tensors, score
+from mammoscope.models import Classifier, FromEncoded, save_tensors
 from mammoscope.storage import write_text
+from mammoscope.training.alarms import Event, alarms
 from mammoscope.training.checkpoint import (
     Checkpoint,
     optimizer_tensors,
@@ -32,18 +28,14 @@ from mammoscope.training.checkpoint import (
     restore_optimizer,
     write_checkpoint,
 )
-from mammoscope.training.objective import (
-    freeze,
-    learning_rate,
-    loss,
-    optimizer_of,
-    positive_weight,
-    training_mode,
-)
-from mammoscope.training.recipe import Recipe, Stage
-from mammoscope.vocabulary import Part
-
-log = logging.getLogger(__name__)
+from mammoscope.training.data import Data
+from mammoscope.training.epoch import Course, ExplodedError, Learner, run_epoch
+from mammoscope.training.freezing import freeze, optimizer_of, training_mode
+from mammoscope.training.frozen import Frozen
+from mammoscope.training.objective import class_weights
+from mammoscope.training.recipe import Recipe
+from mammoscope.training.start import Start, starting_network
+from mammoscope.training.tuning import scores_of, tune_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +48,7 @@ class Moment:
     steps: int
     train_loss: float  # mean so far in this epoch
     tune_auc: float | None = None  # of this epoch once it is done
+    row: dict[str, Any] | None = None  # of the history, once the epoch is done
 
 
 Watch = Callable[[Moment], None]
@@ -67,77 +60,84 @@ class Trained:
 
     network: Classifier
     history: list[dict[str, Any]]
+    events: list[dict[str, Any]]
     best_epoch: int
     resumed_after: int  # epochs that an earlier run had already done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Data:
-    """The prepared parts that training may see. There is no test part here."""
+class Workshop:
+    """What every epoch of a run needs."""
 
-    train: Samples
-    tune: Samples
-    fingerprint: str
+    recipe: Recipe
+    data: Data
+    folder: Path
+    device: torch.device
+    start: Start | None
+    watch: Watch | None
 
+    @property
+    def last(self) -> Path:
+        """The checkpoint that training goes on from."""
+        return self.folder / "checkpoints" / "last.safetensors"
 
-def training_data(cohort: pl.DataFrame, *, cache: Path) -> Data:
-    """The train and tune pictures of a cohort table with the columns `part`, `malignant` and `file`.
-
-    Raises:
-        RecipeError: A part has no pictures, or pictures of one class only.
-    """
-    parts = {part: _samples(cohort.filter(pl.col("part") == part.value), cache) for part in (Part.TRAIN, Part.TUNE)}
-    for part, samples in parts.items():
-        positives = int(samples.labels.sum())
-        if not 0 < positives < len(samples):
-            raise RecipeError(
-                f"{part.value}: {len(samples)} images, {positives} of them positive. Training needs both classes in "
-                "train and tune: change [split], or use more patients"
-            )
-    columns = cohort.filter(pl.col("part") != Part.TEST.value).select("part", "file", "malignant").sort("file", "part")
-    fingerprint = hashlib.sha256(columns.write_csv().encode()).hexdigest()
-    return Data(train=parts[Part.TRAIN], tune=parts[Part.TUNE], fingerprint=fingerprint)
-
-
-def _samples(rows: pl.DataFrame, cache: Path) -> Samples:
-    return Samples(files=[cache / name for name in rows["file"]], labels=rows["malignant"].to_numpy().astype(bool))
+    @property
+    def best(self) -> Path:
+        """The weights of the best epoch."""
+        return self.folder / "checkpoints" / "best.safetensors"
 
 
 def train(
-    recipe: Recipe, *, data: Data, folder: Path, device: torch.device | None = None, watch: Watch | None = None
+    recipe: Recipe,
+    *,
+    data: Data,
+    folder: Path,
+    device: torch.device | None = None,
+    start: Start | None = None,
+    watch: Watch | None = None,
 ) -> Trained:
     """Train as a recipe says, from the last checkpoint in the folder if there is one.
 
     Args:
         recipe: What decides the result.
         data: What `training_data` gave.
-        folder: The run folder; `checkpoints/` and `history.jsonl` are written after each epoch.
+        folder: The run folder; `checkpoints/`, `history.jsonl` and `events.jsonl` are written after each epoch.
         device: Where to compute; the CPU when not given.
+        start: Weights of another run to begin with, where the recipe asks for them.
         watch: Told after each step.
 
     Returns:
-        The network with the weights of the best epoch: highest tune AUC, then lowest tune loss.
+        The network with the weights of the best epoch: highest tune AUC, then lowest tune loss; or as the recipe's
+        `select` says.
 
     Raises:
-        RecipeError: The folder holds a checkpoint of another recipe or cohort; or the loss is no longer a number.
+        RecipeError: The folder holds a checkpoint of another recipe or cohort; or the loss explodes again and again.
         StorageError: A checkpoint cannot be written or read. The one before it is still whole.
     """
-    device = device or torch.device("cpu")
-    network = build(recipe.model, seed=recipe.seed).to(device).to(memory_format=torch.channels_last)
-    run = hashlib.sha256(f"{recipe.fingerprint}{data.fingerprint}".encode()).hexdigest()
-    last, best = folder / "checkpoints" / "last.safetensors", folder / "checkpoints" / "best.safetensors"
-    state = _resumed(last, run=run) or Checkpoint(run=run, epochs_done=0, stage=-1, history=[], best_epoch=None)
+    shop = Workshop(
+        recipe=recipe, data=data, folder=folder, device=device or torch.device("cpu"), start=start, watch=watch
+    )
+    network = starting_network(recipe, data=data, start=start).to(shop.device).to(memory_format=torch.channels_last)
+    about = f"{recipe.fingerprint}{data.fingerprint}{'' if start is None else start.fingerprint}"
+    run = hashlib.sha256(about.encode()).hexdigest()
+    state = _resumed(shop.last, run=run) or Checkpoint(run=run, epochs_done=0, stage=-1, history=[], best_epoch=None)
     resumed_after = state.epochs_done
     first = 0
     for number, stage in enumerate(recipe.stages):
         if state.epochs_done < first + stage.epochs and not _patience_over(recipe, state.history):
-            state = _stage(recipe, number, first=first, network=network, data=data, state=state, last=last, watch=watch)
+            state = _stage(shop, number, first=first, network=network, state=state)
         first += stage.epochs
-    network.load_state_dict(load_file(best, device=str(device)))
-    _write_history(folder, state.history)
     if state.best_epoch is None:
         raise RecipeError("training ended before its first epoch was measured. Delete the run folder and start again")
-    return Trained(network=network, history=state.history, best_epoch=state.best_epoch, resumed_after=resumed_after)
+    network.load_state_dict(load_file(shop.best, device=str(shop.device)))
+    _write_progress(folder, state)
+    return Trained(
+        network=network,
+        history=state.history,
+        events=state.events,
+        best_epoch=state.best_epoch,
+        resumed_after=resumed_after,
+    )
 
 
 def _resumed(last: Path, *, run: str) -> Checkpoint | None:
@@ -156,153 +156,190 @@ def _patience_over(recipe: Recipe, history: list[dict[str, Any]]) -> bool:
     return patience is not None and bool(history) and history[-1]["epoch"] - best >= patience
 
 
-def _stage(
-    recipe: Recipe,
-    number: int,
-    *,
-    first: int,
-    network: Classifier,
-    data: Data,
-    state: Checkpoint,
-    last: Path,
-    watch: Watch | None,
-) -> Checkpoint:
+def _stage(shop: Workshop, number: int, *, first: int, network: Classifier, state: Checkpoint) -> Checkpoint:
     """Train one stage from where `state` stands, leaving a checkpoint after each epoch."""
-    stage = recipe.stages[number]
-    weights = {key.removeprefix("model."): t for key, t in state.tensors.items() if key.startswith("model.")}
-    if weights:
-        network.load_state_dict(weights)
-    freeze(network, stage)
-    optimizer = optimizer_of(network, stage)
-    if state.stage == number:
-        restore_optimizer(optimizer, state.tensors)
-    for epoch in range(state.epochs_done, first + stage.epochs):
-        if _patience_over(recipe, state.history):
-            break
-        row = _epoch(
-            recipe, stage, epoch=epoch, first=first, network=network, optimizer=optimizer, data=data, watch=watch
-        )
-        row |= {"stage": number + 1, "best": _is_best(row, state.history)}
-        tensors = {f"model.{key}": tensor for key, tensor in network.state_dict().items()}
-        if row["best"]:
-            save_tensors(network.state_dict(), path=last.with_name("best.safetensors"))
-        state = Checkpoint(
-            run=state.run,
-            epochs_done=epoch + 1,
-            stage=number,
-            history=[*state.history, row],
-            best_epoch=epoch + 1 if row["best"] else state.best_epoch,
-            tensors=tensors | optimizer_tensors(optimizer),
-        )
-        write_checkpoint(state, last)
-        _write_history(last.parent.parent, state.history)
+    recipe, stage = shop.recipe, shop.recipe.stages[number]
+    learner = _learner(shop, number, network=network, state=state)
+    frozen = Frozen(recipe, network=network, data=shop.data) if stage.features_stay else None
+    while state.epochs_done < first + stage.epochs and not _patience_over(recipe, state.history):
+        try:
+            state = _epoch(shop, number, first=first, learner=learner, state=state, frozen=frozen)
+        except ExplodedError as error:
+            state = _returned(shop, state, why=str(error))
+            learner = _learner(shop, number, network=network, state=state)
+        write_checkpoint(state, shop.last)
+        _write_progress(shop.folder, state)
     return state
 
 
-def _is_best(row: dict[str, Any], history: list[dict[str, Any]]) -> bool:
-    rank = (row["tune_auc"], -row["tune_loss"])
-    return all(rank > (earlier["tune_auc"], -earlier["tune_loss"]) for earlier in history)
-
-
-def _write_history(folder: Path, history: list[dict[str, Any]]) -> None:
-    write_text(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in history))
+def _learner(shop: Workshop, number: int, *, network: Classifier, state: Checkpoint) -> Learner:
+    """The network, its optimiser and its average as a checkpoint left them."""
+    settings, stage = shop.recipe.training, shop.recipe.stages[number]
+    tensors = state.tensors
+    if tensors:
+        network.load_state_dict(_under("model.", tensors))
+    freeze(network, stage)
+    optimizer = optimizer_of(network, stage)
+    if state.stage == number:
+        restore_optimizer(optimizer, tensors)
+    average = None
+    if settings.ema is not None:
+        how = torch.optim.swa_utils.get_ema_multi_avg_fn(settings.ema)  # type: ignore[no-untyped-call]
+        average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=how, use_buffers=True)
+        if averaged := _under("ema.", tensors):
+            average.load_state_dict(averaged)
+    forward = torch.compile(network) if settings.compiled else network
+    return Learner(network=network, forward=forward, optimizer=optimizer, average=average)
 
 
 def _epoch(
-    recipe: Recipe,
-    stage: Stage,
-    *,
-    epoch: int,
-    first: int,
-    network: Classifier,
-    optimizer: torch.optim.Optimizer,
-    data: Data,
-    watch: Watch | None,
-) -> dict[str, Any]:
-    """One pass over the train part, then the tune part measured."""
+    shop: Workshop, number: int, *, first: int, learner: Learner, state: Checkpoint, frozen: Frozen | None
+) -> Checkpoint:
+    """Train for one epoch, measure it on tune, and put the new state together."""
     started = time.perf_counter()
-    settings, device = recipe.training, next(network.parameters()).device
-    order = epoch_order(data.train.labels, seed=recipe.seed, epoch=epoch, sampling=settings.sampling)
-    steps = _step_count(len(order), settings.batch_size)
-    weight = positive_weight(data.train.labels, training=settings)
-    training_mode(network, stage)
-    losses: list[float] = []
-    lr = stage.lr
-    reading = batches(data.train, order, batch_size=settings.batch_size, drop_last=True)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        for step, batch in enumerate(reading):
-            torch.manual_seed(_seed(recipe.seed, epoch, step))  # dropout and noise of this step
-            parameters = draw(recipe.augment, seed=recipe.seed, epoch=epoch, samples=batch.samples)
-            pixels = apply(batch.pixels.to(device), parameters, augment=recipe.augment)
-            lr = learning_rate(stage, step=(epoch - first) * steps + step, steps_per_epoch=steps)
-            labels = batch.labels.to(device)
-            losses.append(_step(network, optimizer, pixels, labels, recipe=recipe, lr=lr, weight=weight))
-            if watch is not None:
-                watch(_moment(recipe, epoch, step, steps, losses))
-    trained_s = time.perf_counter() - started
-    scores = scores_of(network, data.tune, recipe=recipe)
-    tune_auc = float(roc_auc_score(data.tune.labels, scores))
-    row: dict[str, Any] = {
-        "epoch": epoch + 1,
-        "train_loss": float(np.mean(losses)),
-        "tune_loss": float(log_loss(data.tune.labels, np.clip(scores, 1e-7, 1 - 1e-7))),
-        "tune_auc": tune_auc,
-        "lr": lr,
-        "seconds": round(time.perf_counter() - started, 3),
-        "images_per_s": round(len(order) / trained_s, 1),
-    }
-    if watch is not None:
-        watch(_moment(recipe, epoch, steps - 1, steps, losses, tune_auc=tune_auc))
-    return row
+    recipe, stage, epoch = shop.recipe, shop.recipe.stages[number], state.epochs_done
+    row = _trained(shop, number, first=first, learner=learner, state=state, frozen=frozen)
+    measured = learner.network if learner.average is None else cast("Classifier", learner.average.module)
+    tune = shop.data.tune
+    chances = scores_of(
+        measured if frozen is None else FromEncoded(measured),
+        tune,
+        batch_size=recipe.training.batch_size,
+        precision=recipe.training.precision,
+        pictures=None if frozen is None else frozen.tune,
+    )[0]
+    row |= tune_row(chances, tune.main)
+    row |= {"seconds": round(time.perf_counter() - started, 3)}
+    row = {"epoch": epoch + 1, "stage": number + 1, "on": stage.on} | row
+    row |= {"best": _is_best(recipe, row, state.history)}
+    noted = alarms(
+        row,
+        history=state.history,
+        chances=chances,
+        labels=tune.main,
+        classes=learner.network.tasks[0].classes,
+        training=recipe.training,
+    )
+    row |= {"alarms": [event.kind for event in noted]}
+    going_on = state.history[-1]["alarms"] if state.history else []
+    new = [asdict(event) for event in noted if event.kind not in going_on]
+    if row["best"]:
+        save_tensors(measured.state_dict(), path=shop.best)
+    _tell(shop, row, epoch=epoch)
+    return replace(
+        state,
+        epochs_done=epoch + 1,
+        stage=number,
+        history=[*state.history, row],
+        best_epoch=epoch + 1 if row["best"] else state.best_epoch,
+        events=[*state.events, *new],
+        tensors=_tensors(learner),
+    )
 
 
-def _step(
-    network: Classifier,
-    optimizer: torch.optim.Optimizer,
-    pixels: Tensor,
-    labels: Tensor,
-    *,
-    recipe: Recipe,
-    lr: float,
-    weight: float,
-) -> float:
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-    optimizer.zero_grad(set_to_none=True)
-    with autocast(pixels.device, recipe.training.precision):
-        logits = network(pixels.contiguous(memory_format=torch.channels_last))
-    value = loss(logits.float(), labels, training=recipe.training, weight=weight)
-    number = value.item()
-    if not math.isfinite(number):
+def _trained(
+    shop: Workshop, number: int, *, first: int, learner: Learner, state: Checkpoint, frozen: Frozen | None
+) -> dict[str, Any]:
+    """The training half of an epoch."""
+    recipe, stage, epoch, data = shop.recipe, shop.recipe.stages[number], state.epochs_done, shop.data
+    weights = [
+        torch.from_numpy(class_weights(data.train.labels[:, at], task=task, training=recipe.training)).float()
+        for at, task in enumerate(learner.network.tasks)
+    ]
+    course = Course(
+        recipe=recipe,
+        stage=stage,
+        first=first,
+        samples=data.train,
+        weights=[weight.to(shop.device) for weight in weights],
+        rate=state.rate,
+    )
+    training_mode(learner.network)
+    return run_epoch(
+        learner if frozen is None else replace(learner, forward=FromEncoded(learner.network)),
+        course,
+        epoch=epoch,
+        tune_losses=[row["tune_loss"] for row in state.history if row["stage"] == number + 1],
+        pictures=None if frozen is None else frozen.train(epoch),
+        told=None if shop.watch is None else partial(_tell_step, shop, epoch),
+    )
+
+
+def _returned(shop: Workshop, state: Checkpoint, *, why: str) -> Checkpoint:
+    """The state of the last good epoch, to be gone on from at half the rate.
+
+    Raises:
+        RecipeError: That was done as often as the recipe allows.
+    """
+    epoch, allowed = state.epochs_done + 1, shop.recipe.training.recoveries
+    if state.returns >= allowed:
+        again = f"again after {state.returns} returns at half the rate" if state.returns else "and recoveries is 0"
         raise RecipeError(
-            f"the loss became {number} at a learning rate of {lr:g}. Lower lr, add warmup_epochs or clip_norm; "
-            "the checkpoint of the epoch before is whole"
+            f"epoch {epoch}: {why}, {again}. Lower lr, add warmup_epochs or clip_norm; the checkpoint of the epoch "
+            "before is whole"
         )
-    value.backward()  # type: ignore[no-untyped-call]
-    if recipe.training.clip_norm is not None:
-        torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.training.clip_norm)
-    optimizer.step()
-    return number
+    text = f"{why}: back to the weights before the epoch, at half the rate ({state.rate / 2:g} of the recipe's)"
+    event = asdict(Event(kind="exploding-loss", epoch=epoch, text=text))
+    tensors = state.tensors if state.epochs_done else _starting_tensors(shop)
+    good = read_checkpoint(shop.last) if state.epochs_done else None
+    return replace(
+        state,
+        rate=state.rate / 2,
+        returns=state.returns + 1,
+        events=[*state.events, event],
+        tensors=good.tensors if good is not None else tensors,
+    )
 
 
-def scores_of(network: Classifier, samples: Samples, *, recipe: Recipe) -> np.ndarray:
-    """Scores of prepared pictures, in their order."""
-    order = np.arange(len(samples))
-    read = batches(samples, order, batch_size=recipe.training.batch_size)
-    return score(network, (batch.pixels for batch in read), precision=recipe.training.precision)
+def _starting_tensors(shop: Workshop) -> dict[str, Tensor]:
+    network = starting_network(shop.recipe, data=shop.data, start=shop.start)
+    return {f"model.{name}": tensor for name, tensor in network.state_dict().items()}
 
 
-def _moment(
-    recipe: Recipe, epoch: int, step: int, steps: int, losses: list[float], *, tune_auc: float | None = None
-) -> Moment:
-    mean = float(np.mean(losses))
-    return Moment(epoch=epoch + 1, epochs=recipe.epochs, step=step + 1, steps=steps, train_loss=mean, tune_auc=tune_auc)
+def _tensors(learner: Learner) -> dict[str, Tensor]:
+    """All tensors that the next epoch depends on."""
+    found = {f"model.{name}": tensor for name, tensor in learner.network.state_dict().items()}
+    if learner.average is not None:
+        found |= {f"ema.{name}": tensor for name, tensor in learner.average.state_dict().items()}
+    return found | optimizer_tensors(learner.optimizer)
 
 
-def _step_count(samples: int, batch_size: int) -> int:
-    whole, rest = divmod(samples, batch_size)
-    return whole + (rest > 1 or (rest == 1 and whole == 0))
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _seed(*numbers: int) -> int:
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+def _is_best(recipe: Recipe, row: dict[str, Any], history: list[dict[str, Any]]) -> bool:
+    if row["on"] != "samples":
+        return False
+    ranks = [_rank(recipe, one) for one in history if one["on"] == "samples"]
+    return all(_rank(recipe, row) > rank for rank in ranks)
+
+
+def _rank(recipe: Recipe, row: dict[str, Any]) -> tuple[float, float]:
+    by_auc = (row["tune_auc"], -row["tune_loss"])
+    return by_auc if recipe.training.select == "auc" else (by_auc[1], by_auc[0])
+
+
+def _write_progress(folder: Path, state: Checkpoint) -> None:
+    for name, rows in (("history.jsonl", state.history), ("events.jsonl", state.events)):
+        write_text(folder / name, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def _tell_step(shop: Workshop, epoch: int, step: int, steps: int, loss: float) -> None:
+    if shop.watch is not None:
+        shop.watch(Moment(epoch=epoch + 1, epochs=shop.recipe.epochs, step=step, steps=steps, train_loss=loss))
+
+
+def _tell(shop: Workshop, row: dict[str, Any], *, epoch: int) -> None:
+    if shop.watch is not None:
+        shop.watch(
+            Moment(
+                epoch=epoch + 1,
+                epochs=shop.recipe.epochs,
+                step=row["steps"],
+                steps=row["steps"],
+                train_loss=row["train_loss"],
+                tune_auc=row["tune_auc"],
+                row=row,
+            )
+        )

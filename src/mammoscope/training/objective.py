@@ -1,99 +1,101 @@
-"""What training minimises, and the step it takes."""
+"""What training minimises."""
 
-import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from jaxtyping import Float, Int
+from torch import Tensor
 from torch.nn import functional
 
-from mammoscope.models import Classifier
-from mammoscope.training.recipe import Stage, Training
+from mammoscope.models import UNKNOWN, Task, spans
+from mammoscope.training.stages import Training
 
 
-def positive_weight(labels: Bool[np.ndarray, " samples"], *, training: Training) -> float:
-    """Weight of a positive sample in the loss: negatives over positives, or 1.
+def class_weights(
+    labels: Int[np.ndarray, " samples"], *, task: Task, training: Training
+) -> Float[np.ndarray, " classes"]:
+    """Weight of each class in the loss.
+
+    Args:
+        labels: Classes of the train samples; -1 where unknown.
+        task: Whose classes they are.
+        training: `class_weight` says whether there are weights.
+
+    Returns:
+        Ones; or, balanced, negatives over positives on the positive class of two, and the commonest class's count over
+        each class's own where there are more. A class that does not occur has weight 1.
 
     Example:
-        >>> positive_weight(np.array([True, False, False, False]), training=Training(class_weight="balanced"))
-        3.0
+        >>> task = Task(name="malignant", classes=("no", "yes"), kind="binary")
+        >>> class_weights(np.array([1, 0, 0, 0]), task=task, training=Training(class_weight="balanced"))
+        array([1., 3.])
     """
-    if training.class_weight == "none" or not labels.any():
-        return 1.0
-    return float((~labels).sum() / labels.sum())
+    ones = np.ones(len(task.classes))
+    counts = np.bincount(labels[labels != UNKNOWN], minlength=len(task.classes))
+    if training.class_weight == "none" or not counts.any():
+        return ones
+    most = counts[0] if task.kind == "binary" and counts[0] else counts.max()
+    return np.where(counts > 0, most / np.maximum(counts, 1), ones)
 
 
 def loss(
-    logits: Float[Tensor, " batch"], labels: Float[Tensor, " batch"], *, training: Training, weight: float
+    logits: Float[Tensor, "batch outputs"],
+    labels: Int[Tensor, "batch tasks"],
+    *,
+    tasks: Sequence[Task],
+    training: Training,
+    weights: Sequence[Float[Tensor, " _"]],
+    also_weight: float = 1.0,
+    known: Sequence[int] | None = None,
 ) -> Float[Tensor, ""]:
-    """Mean loss of a batch.
+    """Mean loss of a batch, over the samples whose label is known, summed over tasks.
 
     Args:
-        logits: Of the network.
-        labels: 0 or 1.
+        logits: Of the network, all tasks side by side.
+        labels: Number of each sample's class; -1 where it is unknown, which adds nothing.
+        tasks: What the columns are; the first is the main task.
         training: Which loss.
-        weight: Of a positive sample.
+        weights: Of each task's classes.
+        also_weight: Of every task but the first.
+        known: Known labels of each task to divide by, where the batch is only part of a step.
 
     Source:
-        Focal loss: Lin et al., ICCV 2017, equation 4, gamma = 2.
+        Focal loss: Lin et al., ICCV 2017, equation 4. Ordinal: the sum of one binary cross-entropy a step, McCullagh,
+        J. R. Stat. Soc. B 42 (1980). Label smoothing: Szegedy et al., CVPR 2016, section 7.
 
     Example:
-        >>> one = loss(torch.zeros(1), torch.ones(1), training=Training(), weight=1.0)
+        >>> task = Task(name="malignant", classes=("no", "yes"), kind="binary")
+        >>> one = loss(torch.zeros(1, 1), torch.ones(1, 1, dtype=torch.int64), tasks=[task], training=Training(),
+        ...            weights=[torch.ones(2)])
         >>> round(one.item(), 4)  # ln 2
         0.6931
     """
-    each = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
-    if training.loss == "focal":
-        right = torch.exp(-each)  # probability given to the true class
-        each = (1 - right) ** 2 * each
-    return (each * torch.where(labels > 0, weight, 1.0)).mean()
+    total = logits.new_zeros(())
+    for at, (task, span) in enumerate(zip(tasks, spans(tasks), strict=True)):
+        column = labels[:, at]
+        there = column != UNKNOWN
+        each = _each(logits[there][:, span], column[there], task=task, training=training) * weights[at][column[there]]
+        count = int(there.sum()) if known is None else known[at]
+        total = total + each.sum() / max(count, 1) * (also_weight if at else 1.0)
+    return total
 
 
-def freeze(network: Classifier, stage: Stage) -> None:
-    """Let a stage's parameters learn, and only those."""
-    learning = stage.freeze == "nothing"
-    for parameter in network.parameters():
-        parameter.requires_grad_(learning)
-    for parameter in network.parts.get_classifier().parameters():
-        parameter.requires_grad_(True)  # noqa: FBT003  # it is torch's own positional argument
+def _each(logits: Tensor, labels: Tensor, *, task: Task, training: Training) -> Tensor:
+    """Loss of each sample of one task."""
+    smooth = training.label_smoothing
+    gamma = training.focal_gamma if training.loss == "focal" else 0.0
+    if task.kind == "nominal":
+        each = functional.cross_entropy(logits, labels, reduction="none", label_smoothing=smooth)
+        return _focused(each, functional.cross_entropy(logits, labels, reduction="none"), gamma)
+    steps = torch.arange(logits.shape[1], device=logits.device)
+    hard = (labels[:, None] > steps).to(logits.dtype)
+    soft = hard * (1 - smooth) + smooth / 2
+    each = functional.binary_cross_entropy_with_logits(logits, soft, reduction="none")
+    plain = functional.binary_cross_entropy_with_logits(logits, hard, reduction="none") if smooth else each
+    return _focused(each, plain, gamma).sum(dim=1)
 
 
-def training_mode(network: Classifier, stage: Stage) -> None:
-    """Training mode, but frozen layers keep their statistics and pass everything through."""
-    network.train(stage.freeze == "nothing")
-    network.parts.get_classifier().train()
-
-
-def optimizer_of(network: nn.Module, stage: Stage) -> torch.optim.Optimizer:
-    """The optimiser of a stage, over the parameters that learn."""
-    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    match stage.optimizer:
-        case "adamw":
-            return torch.optim.AdamW(learning, lr=stage.lr, weight_decay=stage.weight_decay)
-        case "adam":
-            return torch.optim.Adam(learning, lr=stage.lr, weight_decay=stage.weight_decay)
-        case "sgd":
-            return torch.optim.SGD(learning, lr=stage.lr, weight_decay=stage.weight_decay, momentum=0.9)
-
-
-def learning_rate(stage: Stage, *, step: int, steps_per_epoch: int) -> float:
-    """The learning rate of a step, a pure function of where the stage stands.
-
-    Args:
-        stage: Its peak, warm-up and schedule.
-        step: From 0, within the stage.
-        steps_per_epoch: Of the stage.
-
-    Example:
-        >>> stage = Stage(epochs=2, lr=1.0, warmup_epochs=1, schedule="cosine")
-        >>> [round(learning_rate(stage, step=s, steps_per_epoch=2), 2) for s in range(4)]
-        [0.5, 1.0, 1.0, 0.5]
-    """
-    warmup = round(stage.warmup_epochs * steps_per_epoch)
-    if step < warmup:
-        return stage.lr * (step + 1) / warmup
-    if stage.schedule == "constant":
-        return stage.lr
-    left = stage.epochs * steps_per_epoch - warmup
-    return stage.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(left, 1)))
+def _focused(each: Tensor, plain: Tensor, gamma: float) -> Tensor:
+    """Count what is right already less: `plain` is minus the log of the probability given to the true class."""
+    return each if not gamma else (1 - torch.exp(-plain)) ** gamma * each

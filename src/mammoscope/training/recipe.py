@@ -13,20 +13,15 @@ import typing
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from mammoscope.batches import Augment
-from mammoscope.cohort import RatioSplit, SplitSettings
+from mammoscope.cohort import TASK_CLASSES, Input, RatioSplit, SplitSettings
 from mammoscope.errors import RecipeError, nearest
 from mammoscope.images import Preprocess
-from mammoscope.models import ModelConfig, Precision, TimmModel
-from mammoscope.vocabulary import View
-
-
-class Strict(BaseModel):
-    """Frozen; unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from mammoscope.models import ModelConfig, Task, TimmModel, Turn, task_named
+from mammoscope.training.stages import Stage, Strict, Training
+from mammoscope.vocabulary import LesionKind, View
 
 
 class Select(Strict):
@@ -34,32 +29,9 @@ class Select(Strict):
 
     views: tuple[View, ...] | None = Field(default=None, description="only these views; all when not given")
     implants: bool = Field(default=True, description="whether images with implants take part")
-
-
-class Training(Strict):
-    """How weights are fitted, in every stage."""
-
-    batch_size: int = Field(default=32, ge=1, description="images in a step")
-    loss: Literal["bce", "focal"] = Field(default="bce", description="focal: Lin et al. 2017, gamma 2")
-    class_weight: Literal["none", "balanced"] = Field(default="none", description="balanced: negatives / positives")
-    sampling: Literal["natural", "balanced"] = Field(default="natural", description="balanced: half of each class")
-    precision: Precision = Field(default="float32", description="of the arithmetic, by autocast")
-    clip_norm: float | None = Field(default=None, gt=0, description="limit of the gradient's norm")
-    patience: int | None = Field(default=None, ge=1, description="stop after so many epochs without a better tune AUC")
-
-
-class Stage(Strict):
-    """A stretch of training with one optimiser; stages follow each other on the same weights."""
-
-    epochs: int = Field(default=10, ge=1, description="passes over the train part")
-    freeze: Literal["nothing", "backbone"] = Field(
-        default="nothing", description="backbone: only the last layer learns"
+    lesion_kinds: tuple[LesionKind, ...] | None = Field(
+        default=None, description="only images with a lesion of these kinds, judged by them; all when not given"
     )
-    optimizer: Literal["adamw", "adam", "sgd"] = Field(default="adamw", description="sgd: with momentum 0.9")
-    lr: float = Field(default=3e-4, gt=0, description="highest learning rate")
-    weight_decay: float = Field(default=1e-2, ge=0, description="decoupled in adamw, in the gradient otherwise")
-    schedule: Literal["constant", "cosine"] = Field(default="cosine", description="after the warm-up")
-    warmup_epochs: float = Field(default=0.0, ge=0, description="linear rise to lr")
 
 
 class Measure(Strict):
@@ -77,6 +49,9 @@ class Measure(Strict):
     calibration: Literal["none", "temperature", "platt", "isotonic", "beta"] = Field(
         default="none", description="from scores to probabilities, on tune"
     )
+    turns: tuple[Turn, ...] = Field(
+        default=(), description="test-time augmentation: the mean over the pictures as they are and so turned"
+    )
     replicates: int = Field(default=2000, ge=100, description="bootstrap replicates over patients")
     confidence: float = Field(default=0.95, gt=0, lt=1, description="level of the intervals")
 
@@ -93,8 +68,19 @@ class Recipe(Strict):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="lower-case letters, digits, hyphens")
     source: str = Field(description="a source's name, or package.module:NAME")
-    target: Literal["malignant"] = Field(default="malignant", description="what a score near 1 says")
-    seed: int = Field(default=0, ge=0, description="of split, weights, order and augmentation")
+    target: str = Field(default="malignant", description="the main task: what is asked of a sample")
+    classes: tuple[str, ...] | None = Field(
+        default=None, min_length=2, description="of the target; all it has when not given, others take no part"
+    )
+    ordinal: bool = Field(default=False, description="whether more than two classes are steps of one scale")
+    also: tuple[str, ...] = Field(default=(), description="further tasks; a sample without their label adds nothing")
+    also_weight: float = Field(default=0.5, gt=0, description="of each further task in the loss")
+    start: str | None = Field(
+        default=None, description="name of the recipe whose trained weights this one begins with; see --start"
+    )
+    seed: int = Field(default=0, ge=0, description="of weights, order and augmentation, and of the split")
+    split_seed: int | None = Field(default=None, ge=0, description="of the split, where it shall not be seed")
+    input: Input = Field(default=Input(), description="what one sample is")
     select: Select = Field(default=Select(), description="which images take part")
     split: SplitSettings = Field(default=RatioSplit(), description="who trains, tunes and tests")
     preprocess: Preprocess = Field(default=Preprocess(), description="from file to pixels")
@@ -103,6 +89,45 @@ class Recipe(Strict):
     training: Training = Field(default=Training(), description="how weights are fitted, in every stage")
     stages: tuple[Stage, ...] = Field(default=(Stage(),), min_length=1, description="one after the other")
     measure: Measure = Field(default=Measure(), description="threshold and intervals")
+
+    @field_validator("target")
+    @classmethod
+    def _known(cls, target: str) -> str:
+        if target not in TASK_CLASSES:
+            raise ValueError(f"is not one of {', '.join(TASK_CLASSES)}{nearest(target, list(TASK_CLASSES))}")
+        return target
+
+    @model_validator(mode="after")
+    def _together(self) -> "Recipe":
+        wrong = [name for name in self.also if name not in TASK_CLASSES or name == self.target]
+        if wrong or len(set(self.also)) < len(self.also):
+            allowed = [name for name in TASK_CLASSES if name != self.target]
+            raise ValueError(f"also is {list(self.also)}: each may stand once, and be one of {', '.join(allowed)}")
+        strange = [name for name in self.classes or () if name not in TASK_CLASSES[self.target]]
+        if strange:
+            raise ValueError(f"classes {strange} are not among those of {self.target}: {list(self.every_class)}")
+        if any(stage.on == "patches" for stage in self.stages) and self.model.kind != "patch-to-whole":
+            raise ValueError(f"a stage on patches needs model kind 'patch-to-whole', and it is {self.model.kind!r}")
+        if self.stages[-1].on == "patches":
+            raise ValueError("the last stage must be on samples: they are what the run is measured on")
+        return self
+
+    @property
+    def every_class(self) -> tuple[str, ...]:
+        """All classes that the target has."""
+        return TASK_CLASSES[self.target]
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """Of all tasks, the main one first."""
+        return (self.target, *self.also)
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What is asked of a sample, the main task first."""
+        kept = [name for name in self.every_class if self.classes is None or name in self.classes]
+        main = task_named(self.target, classes=tuple(kept), ordinal=self.ordinal)
+        return (main, *(task_named(name, classes=TASK_CLASSES[name]) for name in self.also))
 
     @property
     def epochs(self) -> int:

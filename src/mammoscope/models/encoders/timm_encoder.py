@@ -38,6 +38,9 @@ class TimmModel(EncoderConfig):
 class TimmEncoder(nn.Module):
     """A backbone without its last layer."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, config: TimmModel, *, fetch: bool, shape: tuple[int, int] | None) -> None:
         super().__init__()
         import timm  # noqa: PLC0415  # it takes a second, and much of the package does without

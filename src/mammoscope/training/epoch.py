@@ -1,0 +1,207 @@
+"""One pass over the train part."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mammoscope.batches import Batch, Pictures, Samples, batches, epoch_order, steps_of
+from mammoscope.models import UNKNOWN, Classifier, autocast, probabilities, spans
+from mammoscope.training.alarms import exploded
+from mammoscope.training.changing import changed
+from mammoscope.training.objective import loss
+from mammoscope.training.recipe import Recipe
+from mammoscope.training.schedule import learning_rate
+from mammoscope.training.stages import Stage
+
+Told = Callable[[int, int, float], None]
+"""Called with (step from 1, steps, mean train loss so far)."""
+
+
+class ExplodedError(ArithmeticError):
+    """The loss is no longer a number, or far above what it was. Caught by the loop, never by a user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Course:
+    """What stays the same over the epochs of a stage.
+
+    Attributes:
+        recipe: What decides the result.
+        stage: The stage.
+        first: Epoch of the run at which it begins, from 0.
+        samples: Of the train part.
+        weights: Of the classes of each task.
+        rate: Factor on the learning rate.
+    """
+
+    recipe: Recipe
+    stage: Stage
+    first: int
+    samples: Samples
+    weights: list[Tensor]
+    rate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Learner:
+    """What an epoch changes: the network, and what follows it.
+
+    Attributes:
+        network: The model.
+        forward: How it is called: itself, compiled, or wrapped for several processes.
+        optimizer: Of the stage.
+        average: Moving average of the weights, if there is one.
+    """
+
+    network: Classifier
+    forward: Callable[..., Tensor]
+    optimizer: torch.optim.Optimizer
+    average: torch.optim.swa_utils.AveragedModel | None = None
+
+
+def run_epoch(
+    learner: Learner,
+    course: Course,
+    *,
+    epoch: int,
+    tune_losses: Sequence[float],
+    pictures: Pictures | None = None,
+    told: Told | None = None,
+) -> dict[str, Any]:
+    """Train for one epoch.
+
+    Args:
+        learner: Changed in place.
+        course: What stays the same.
+        epoch: From 0, over all stages.
+        tune_losses: Of the stage's earlier epochs.
+        pictures: What a frozen encoder says of pictures, in place of their pixels.
+        told: Told after each step.
+
+    Returns:
+        `steps`, `train_loss`, `train_accuracy` (of the main task, on the pictures as they were changed), `lr`,
+        `images_per_s`, `wait_share` (of the time, waiting for pictures), `peak_mib`.
+
+    Raises:
+        ExplodedError: The loss is no number, or a hundred times what it was.
+    """
+    recipe, settings = course.recipe, course.recipe.training
+    started = time.perf_counter()
+    order = epoch_order(course.samples.main, seed=recipe.seed, epoch=epoch, sampling=settings.sampling)
+    steps = steps_of(order, batch_size=settings.batch_size, drop_last=True)
+    device = next(learner.network.parameters()).device
+    losses: list[float] = []
+    right, seen, lr = 0, 0, 0.0
+    clock = _Clock(batches(course.samples, _parts(steps, settings.accumulate), pictures=pictures))
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        for number, rows in enumerate(steps):
+            torch.manual_seed(_seed(recipe.seed, epoch, number))  # dropout of this step
+            at = (epoch - course.first) * len(steps) + number
+            lr = course.rate * learning_rate(course.stage, step=at, steps_per_epoch=len(steps), tune_losses=tune_losses)
+            learner.optimizer.zero_grad(set_to_none=True)
+            known = (course.samples.labels[rows] != UNKNOWN).sum(axis=0).tolist()
+            total = 0.0
+            for _ in range(min(settings.accumulate, len(rows))):
+                value, hits = _backward(
+                    learner,
+                    course,
+                    next(clock),
+                    epoch=epoch,
+                    step=number,
+                    known=known,
+                    encoded=pictures is not None,
+                )
+                total, right = total + value, right + hits
+            seen += len(rows)
+            losses.append(total)
+            if exploded(losses):
+                raise ExplodedError(f"the loss became {total:.4g} in step {number + 1} at a learning rate of {lr:.3g}")
+            _stepped(learner, lr=lr, clip_norm=settings.clip_norm)
+            if told is not None:
+                told(number + 1, len(steps), float(np.mean(losses)))
+    took = time.perf_counter() - started
+    return {
+        "steps": len(steps),
+        "train_loss": float(np.mean(losses)),
+        "train_accuracy": right / max(seen, 1),
+        "lr": lr,
+        "images_per_s": round(seen / took, 1),
+        "wait_share": round(clock.waited / took, 3),
+        "peak_mib": peak_mib(device),
+    }
+
+
+def _backward(
+    learner: Learner, course: Course, batch: Batch, *, epoch: int, step: int, known: list[int], encoded: bool
+) -> tuple[float, int]:
+    """Gradients of one part of a step; its share of the loss, and how many of its main labels were hit."""
+    recipe, network = course.recipe, learner.network
+    seen = changed(batch, recipe=recipe, epoch=epoch, step=step, encoded=encoded)
+    device = next(network.parameters()).device
+    inputs, labels = seen.inputs.placed(device) if not encoded else seen.inputs, batch.labels.to(device)
+    with autocast(device, recipe.training.precision):
+        logits = learner.forward(*inputs)
+    logits = logits.float()
+    of = partial(
+        loss,
+        logits,
+        tasks=network.tasks,
+        training=recipe.training,
+        weights=course.weights,
+        also_weight=recipe.also_weight,
+        known=known,
+    )
+    value = of(labels)
+    if seen.partners is not None:
+        value = seen.share * value + (1 - seen.share) * of(labels[seen.partners])
+    value.backward()  # type: ignore[no-untyped-call]
+    calls = probabilities(logits.detach()[:, spans(network.tasks)[0]], network.tasks[0]).argmax(dim=1)
+    return value.item(), int((calls == labels[:, 0]).sum())
+
+
+def _stepped(learner: Learner, *, lr: float, clip_norm: float | None) -> None:
+    for group in learner.optimizer.param_groups:
+        group["lr"] = lr * group["scale"]
+    if clip_norm is not None:
+        torch.nn.utils.clip_grad_norm_(learner.network.parameters(), clip_norm)
+    learner.optimizer.step()
+    if learner.average is not None:
+        learner.average.update_parameters(learner.network)
+
+
+def _parts(steps: Sequence[np.ndarray], accumulate: int) -> list[np.ndarray]:
+    return [part for rows in steps for part in np.array_split(rows, min(accumulate, len(rows)))]
+
+
+class _Clock:
+    """Hands out batches and keeps how long they were waited for."""
+
+    def __init__(self, read: Iterator[Batch]) -> None:
+        self._read = read
+        self.waited = 0.0
+
+    def __next__(self) -> Batch:
+        started = time.perf_counter()
+        batch = next(self._read)
+        self.waited += time.perf_counter() - started
+        return batch
+
+
+def peak_mib(device: torch.device) -> int:
+    """The most memory used so far: of the GPU where there is one, else of this process."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device) >> 20)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit >> 20)
+
+
+def _seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])

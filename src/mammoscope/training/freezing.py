@@ -1,0 +1,68 @@
+"""Which parameters of a stage learn, at which rate, and in which mode their layers run."""
+
+import torch
+from torch import nn
+
+from mammoscope.errors import RecipeError
+from mammoscope.models import Classifier, depth_blocks
+from mammoscope.training.stages import Stage
+
+
+def freeze(network: Classifier, stage: Stage) -> None:
+    """Let a stage's parameters learn, and only those.
+
+    Raises:
+        RecipeError: More blocks are to be unfrozen than the encoder has.
+    """
+    blocks = depth_blocks(network)
+    if stage.unfreeze > len(blocks):
+        raise RecipeError(
+            f"[[stages]] unfreeze = {stage.unfreeze}: the backbone has {len(blocks)} blocks. Take fewer, or leave "
+            "freeze out to train all"
+        )
+    for parameter in network.parameters():
+        parameter.requires_grad_(True)  # noqa: FBT003  # it is torch's own positional argument
+    if stage.freeze == "nothing":
+        return
+    for parameter in network.network.parameters():
+        parameter.requires_grad_(False)  # noqa: FBT003
+    for block in blocks[len(blocks) - stage.unfreeze :]:
+        for parameter in block.parameters():
+            parameter.requires_grad_(True)  # noqa: FBT003
+
+
+def training_mode(network: Classifier) -> None:
+    """Training mode, but layers of the encoder that do not learn keep their statistics and drop nothing."""
+    network.train()
+    for module in network.network.modules():
+        own = list(module.parameters())
+        if own and not any(parameter.requires_grad for parameter in own):
+            module.eval()
+    if not any(parameter.requires_grad for parameter in network.network.parameters()):
+        network.network.eval()
+
+
+def optimizer_of(network: Classifier, stage: Stage) -> torch.optim.Optimizer:
+    """The optimiser of a stage, over the parameters that learn; `scale` of a group is the factor on its rate."""
+    groups = _groups(network, stage)
+    match stage.optimizer:
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=stage.lr, weight_decay=stage.weight_decay)
+        case "adam":
+            return torch.optim.Adam(groups, lr=stage.lr, weight_decay=stage.weight_decay)
+        case "sgd":
+            return torch.optim.SGD(groups, lr=stage.lr, weight_decay=stage.weight_decay, momentum=0.9)
+
+
+def _groups(network: Classifier, stage: Stage) -> list[dict[str, object]]:
+    """One group a rate; parameters in the order of the network, so that checkpoints number them alike."""
+    scales: dict[nn.Parameter, float] = {}
+    if stage.lr_decay < 1:
+        blocks = depth_blocks(network)
+        for depth, block in enumerate(reversed(blocks), start=1):
+            scales |= dict.fromkeys(block.parameters(), stage.lr_decay**depth)
+    groups: dict[float, list[nn.Parameter]] = {}
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            groups.setdefault(scales.get(parameter, 1.0), []).append(parameter)
+    return [{"params": parameters, "scale": scale} for scale, parameters in groups.items()]
