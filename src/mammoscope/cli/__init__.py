@@ -10,6 +10,7 @@ import typer
 from mammoscope import __version__
 from mammoscope.cli.audit import audit
 from mammoscope.cli.compare import compare
+from mammoscope.cli.cross_validate import cross_validate
 from mammoscope.cli.deid import deid
 from mammoscope.cli.demo import demo
 from mammoscope.cli.describe import describe
@@ -26,6 +27,7 @@ from mammoscope.cli.merge import merge
 from mammoscope.cli.phantom import phantom
 from mammoscope.cli.predict import predict
 from mammoscope.cli.prepare import prepare
+from mammoscope.cli.repeat import repeat
 from mammoscope.cli.report import report
 from mammoscope.cli.robustness import robustness
 from mammoscope.cli.run import run
@@ -58,6 +60,8 @@ for verb in (
         external,
         explain,
         report,
+        cross_validate,
+        repeat,
         ensemble,
         compare,
         leaderboard,

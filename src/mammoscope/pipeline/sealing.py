@@ -124,7 +124,7 @@ def seals_of(run: Path) -> dict[Path, Seal]:
 
 
 def _ledgers(run: Path) -> list[Path]:
-    """Those that `seal.json` names, checked against it; and those beside the run."""
+    """Those that `seal.json` names, checked against it; and those beside the run, or beside the folder of its folds."""
     here = run.resolve()
     noted = read_json(run, NOTE, made_by="mammoscope seal") if (run / NOTE).is_file() else {}
     found = []
@@ -141,7 +141,7 @@ def _ledgers(run: Path) -> list[Path]:
                 "no count can be trusted until then"
             )
         found.append(ledger)
-    beside = [*sorted(here.glob(PATTERN)), *sorted(here.parent.glob(PATTERN))]
+    beside = [ledger for folder in (here, here.parent, here.parent.parent) for ledger in sorted(folder.glob(PATTERN))]
     return list(dict.fromkeys([*found, *(ledger for ledger in beside if _begun(ledger))]))
 
 

@@ -8,12 +8,14 @@ from mammoscope.report.description import write_description
 from mammoscope.report.external import external_lines
 from mammoscope.report.page import write_report
 from mammoscope.report.robustness import robustness_lines
+from mammoscope.report.spread import spread_lines, write_spread
 from mammoscope.report.subgroups import subgroup_lines
 from mammoscope.report.summary import summary_lines
 
 __all__ = [
     "external_lines",
     "robustness_lines",
+    "spread_lines",
     "subgroup_lines",
     "summary_lines",
     "write_augmentations",
@@ -22,4 +24,5 @@ __all__ = [
     "write_deidentification",
     "write_description",
     "write_report",
+    "write_spread",
 ]

@@ -1,0 +1,180 @@
+"""Cross-validation and repeated seeds: every patient tested once, nothing trained twice, nothing pooled in silence."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from mammoscope.cli import app
+from mammoscope.errors import RecipeError, SourceError
+from mammoscope.phantom import write_cbis_ddsm
+from mammoscope.pipeline import Work, cross_validate, fold_recipe, repeat
+from mammoscope.records import Index
+from mammoscope.report import write_spread
+from mammoscope.sources import SOURCES, build_index
+from mammoscope.training import Recipe
+
+RECIPE = Recipe.model_validate(
+    {
+        "name": "tiny",
+        "source": "cbis_ddsm",
+        "preprocess": {"rows": 32, "cols": 32},
+        "model": {"kind": "simple-cnn", "channels": [4, 8]},
+        "training": {"batch_size": 16},
+        "stages": [{"epochs": 1, "lr": 2e-3}],
+        "measure": {"replicates": 100},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("phantom") / "data"
+    write_cbis_ddsm(folder, patients=24, seed=0, rows=128)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def work(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Work:
+    index = build_index(SOURCES["cbis_ddsm"], data)
+    return Work(index=index, cache=tmp_path_factory.mktemp("cache"), workers=0, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def validated(work: Work, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "cv"
+    cross_validate(RECIPE, out=out, work=work, folds=3)
+    return out
+
+
+def test_every_patient_is_tested_in_one_fold_and_trains_in_no_other_way_there(validated: Path, work: Work) -> None:
+    cohorts = [pl.read_parquet(validated / f"fold-{fold}" / "cohort.parquet") for fold in range(3)]
+
+    tested = [set(one.filter(pl.col("part") == "test")["patient_id"]) for one in cohorts]
+    assert sum(map(len, tested)) == len(set.union(*tested)) == work.index.table["patient_id"].n_unique()
+    for one, test in zip(cohorts, tested, strict=True):
+        assert not test & set(one.filter(pl.col("part") != "test")["patient_id"])
+
+
+def test_mean_and_pooled_stand_beside_each_other_and_out_of_fold_rows_are_those_of_the_folds(validated: Path) -> None:
+    facts = json.loads((validated / "cross-validation.json").read_text())
+    table = pl.read_parquet(validated / "out-of-fold.parquet")
+
+    each = [
+        json.loads((validated / name / "metrics.json").read_text())["units"]["image"]["test"]["auc"]["value"]
+        for name in facts["names"]
+    ]
+    assert facts["metrics"]["auc"]["mean"]["value"] == pytest.approx(sum(each) / 3)
+    assert facts["pooled"]["auc"]["n"] == table.height == sum(e["n"] for e in facts["metrics"]["auc"]["each"])
+    assert not (validated / "predictions.parquet").exists()  # nothing takes the pooled scores for one model's
+
+
+def test_a_finished_fold_is_not_trained_again_and_a_lost_one_is(validated: Path, work: Work, tmp_path: Path) -> None:
+    out = tmp_path / "cv"
+    shutil.copytree(validated, out)
+    shutil.rmtree(out / "fold-1")
+    said: list[str] = []
+
+    cross_validate(RECIPE, out=out, work=replace(work, say=said.append), folds=3)
+
+    assert [line for line in said if line.endswith("before")] == [
+        "fold-0: trained and measured before",
+        "fold-2: trained and measured before",
+    ]
+    assert "fold-1: train" in said
+    again, first = (pl.read_parquet(folder / "out-of-fold.parquet") for folder in (out, validated))
+    assert again.equals(first)
+
+
+def test_other_labels_in_the_index_are_not_taken_for_a_finished_fold(
+    validated: Path, work: Work, tmp_path: Path
+) -> None:
+    out = tmp_path / "cv"
+    shutil.copytree(validated, out)
+    patients = work.index.table["patient_id"].unique().sort()
+    fewer = work.index.table.filter(pl.col("patient_id") != patients[0])
+
+    with pytest.raises(RecipeError, match=r"fold-\d: holds a checkpoint of another recipe, split or data"):
+        cross_validate(RECIPE, out=out, work=replace(work, index=Index(table=fewer, roots=work.index.roots)), folds=3)
+
+
+def test_a_fold_without_positives_is_refused_before_anything_is_trained(work: Work, tmp_path: Path) -> None:
+    table = work.index.table
+    ill = table.filter(pl.col("malignant"))["patient_id"].unique().sort()[:4]
+    few = table.filter(~pl.col("malignant") | pl.col("patient_id").is_in(ill.implode()))
+    few = few.filter(pl.col("malignant").any().over("patient_id") == pl.col("patient_id").is_in(ill.implode()))
+
+    with pytest.raises(SourceError, match=r"fold \d of 6: .*Of these patients --folds \d can be made"):
+        cross_validate(
+            RECIPE, out=tmp_path / "cv", work=replace(work, index=Index(table=few, roots=work.index.roots)), folds=6
+        )
+
+    assert not list(tmp_path.rglob("*"))
+
+
+def test_another_number_of_folds_in_the_same_folder_is_refused(validated: Path, work: Work) -> None:
+    with pytest.raises(RecipeError, match=r"cv: holds 3 folds, and 2 are asked for"):
+        cross_validate(RECIPE, out=validated, work=work, folds=2)
+
+
+def test_a_recipe_that_continues_another_needs_that_one_cross_validated(work: Work, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"start": "before"})
+
+    with pytest.raises(RecipeError, match=r"tiny starts from 'before': before has no fold-0"):
+        cross_validate(recipe, out=tmp_path / "cv", work=work, folds=2)
+
+
+def test_folds_keep_the_recipes_seed_and_its_share_of_tune() -> None:
+    recipe = fold_recipe(RECIPE, fold=2, folds=4)
+
+    assert (recipe.seed, recipe.split.fold, recipe.split.folds) == (RECIPE.seed, 2, 4)
+    assert recipe.split.tune == pytest.approx(0.15 / 0.85)
+
+
+def test_seeds_share_the_split_and_differ_in_the_weights(work: Work, tmp_path: Path) -> None:
+    found = repeat(RECIPE, out=tmp_path / "seeds", work=work, seeds=(0, 3))
+
+    splits, answers = (
+        [(tmp_path / "seeds" / name / file).read_bytes() for name in found.names]
+        for file in ("split.json", "predictions.parquet")
+    )
+    assert found.names == ("seed-0", "seed-3")
+    assert splits[0] == splits[1]
+    assert answers[0] != answers[1]
+    assert found.metrics["auc"].mean.n == found.metrics["auc"].each[0].n
+    assert write_spread(tmp_path / "seeds").name == "repeats.html"
+
+
+@pytest.mark.parametrize("seeds", [(0,), (1, 1), (0, -1)])
+def test_seeds_that_are_no_two_different_numbers_are_refused(
+    work: Work, tmp_path: Path, seeds: tuple[int, ...]
+) -> None:
+    with pytest.raises(RecipeError, match=r"--seeds .*two or more different numbers"):
+        repeat(RECIPE, out=tmp_path / "seeds", work=work, seeds=seeds)
+
+
+def test_the_verb_tells_mean_and_pooled_and_ends_with_the_page(validated: Path, data: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.json"
+    recipe.write_text(RECIPE.model_dump_json())
+    out = tmp_path / "cv"
+    shutil.copytree(validated, out)
+
+    words = ["cross-validate", recipe, "--data", data, "--out", out, "--folds", 3, "--workers", 0, "--device", "cpu"]
+    done = CliRunner().invoke(app, [str(word) for word in words])
+
+    lines = done.stdout.splitlines()
+    assert done.exit_code == 0, done.output
+    assert lines[3].startswith("mean of 3 folds")
+    assert lines[4].startswith("pooled over all rows")
+    page = Path(lines[-1]).read_text()
+    assert "Pooled" in page
+    assert "<script" not in page
+
+
+def test_a_folder_without_a_summary_has_no_page(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"has neither cross-validation.json nor repeats.json"):
+        write_spread(tmp_path)
