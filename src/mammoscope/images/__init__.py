@@ -1,5 +1,6 @@
 """One mammogram file, whatever its format, as pixels in [0, 1] with a trail of every decision."""
 
+from mammoscope.images.corruptions import CORRUPTIONS, Corruption, corrupted
 from mammoscope.images.geometry import Geometry
 from mammoscope.images.guarded import read_guarded
 from mammoscope.images.lesions import lesion_box
@@ -13,7 +14,9 @@ from mammoscope.workers.limits import Limits
 
 __all__ = [
     "CODES",
+    "CORRUPTIONS",
     "PIXELS_VERSION",
+    "Corruption",
     "Geometry",
     "Limits",
     "Mammogram",
@@ -21,6 +24,7 @@ __all__ = [
     "Size",
     "Step",
     "Survey",
+    "corrupted",
     "lesion_box",
     "read_guarded",
     "read_mammogram",
