@@ -267,8 +267,8 @@ def test_runs_stand_in_the_order_of_the_leaderboard_with_its_verdicts(three: lis
 
     board = leaderboard([read_contender(one) for one in three], replicates=200)
     text = section(page, "places")
-    assert [text.index(f'<th scope="row">{line.name}</th>') for line in board.standings] == sorted(
-        text.index(f'<th scope="row">{line.name}</th>') for line in board.standings
+    assert [text.index(f'<th scope="row" class="who">{line.name}</th>') for line in board.standings] == sorted(
+        text.index(f'<th scope="row" class="who">{line.name}</th>') for line in board.standings
     )
     assert board.standings[-1].distinguishable
     assert text.count(">below it<") == sum(bool(line.distinguishable) for line in board.standings)

@@ -246,7 +246,7 @@ def test_a_run_is_not_distinguishable_from_itself(run: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda _: None, r"1 run folders given, 2 to 6 are allowed"),
+        (lambda _: None, r"1 run folders given, 2 to 12 are allowed"),
         (
             lambda f: (f / "metrics.json").unlink(),
             r"metrics.json is not in the run folder. Make it with: mammoscope eval",

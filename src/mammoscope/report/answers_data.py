@@ -125,8 +125,10 @@ def sizes(table: pl.DataFrame, *, part: str) -> str:
     """Patients, images and positive images of a part in words."""
     rows = table.filter(pl.col("part") == part)
     keys = [name for name in ("source", "patient_id") if name in table.columns]
-    positive = int(rows["malignant"].cast(pl.Int64).sum())
-    return f"{rows.select(keys).n_unique():,} patients, {rows.height:,} images, {positive:,} positive"
+    counts = f"{rows.select(keys).n_unique():,} patients, {rows.height:,} images"
+    if not rows["malignant"].count() and rows.height:
+        return counts  # the data set does not say
+    return f"{counts}, {int(rows['malignant'].cast(pl.Int64).sum()):,} positive"
 
 
 def _disjoint(files: RunFiles) -> str:

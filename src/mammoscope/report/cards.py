@@ -7,15 +7,20 @@ from typing import Any
 from mammoscope import __version__
 from mammoscope.errors import SourceError
 from mammoscope.report.answers import OPEN, Answer, held, plain
+from mammoscope.report.answers_classes import ONLY_BINARY
 from mammoscope.report.answers_data import known_sources
 from mammoscope.report.answers_results import estimate_words, subgroup_rows, warnings_of
 from mammoscope.report.checklists import GUIDELINES, STATUS, answers_of, as_markdown, cell, filled
+from mammoscope.report.class_words import SHORT, class_metrics, class_paragraph, is_classes, rows_words
 from mammoscope.report.folder import RunFiles, read_run
 from mammoscope.report.page import rendered, usable_metrics
 from mammoscope.report.words import METRIC_NAMES, Facts, interval, metric_words, number, paragraph, percent
 from mammoscope.storage import write_text
 
 FOLDER = "cards"
+MINUS = "\N{MINUS SIGN}"
+HUB = {"auc": "roc_auc", "macro_auc": "roc_auc"}
+"""Metric to its name on the Hugging Face hub, where it differs from ours."""
 OUT_OF_SCOPE = (
     "care: nobody may be recalled, reassured or treated by a score",
     "pictures that were not prepared as the model's were: use `read_mammogram` with the `preprocess` of bundle.json",
@@ -87,7 +92,7 @@ def run_card(files: RunFiles, answers: dict[str, Answer]) -> str:
         "",
         f"*For research. Not a medical device. Written by mammoscope {__version__} from the files of its run folder.*",
         "",
-        cell(paragraph(known)) if known else _gap(answers["auc"]),
+        cell(class_paragraph(known) if is_classes(known) else paragraph(known)) if known else _gap(answers["auc"]),
         "",
         "## Use",
         "",
@@ -136,8 +141,10 @@ SECTIONS = {
 def _header(files: RunFiles, metrics: dict[str, Any] | None) -> list[str]:
     lines = ["---", "library_name: mammoscope", "pipeline_tag: image-classification"]
     lines += ["tags: [mammography, research-only]"]
-    auc = metrics["units"][metrics["headline"]]["test"]["auc"]["value"] if metrics else None
-    if metrics is not None and auc is not None:
+    key = metrics.get("primary", "auc") if metrics else "auc"
+    value = metrics["units"][metrics["headline"]]["test"][key]["value"] if metrics else None
+    if metrics is not None and value is not None:
+        of, told = f"{SHORT[key]} per {metrics['headline']}", number(value).replace(MINUS, "-")
         name = json.dumps(f"read as {', '.join(_source_names(files))}, test part")
         lines += [
             "model-index:",
@@ -145,7 +152,7 @@ def _header(files: RunFiles, metrics: dict[str, Any] | None) -> list[str]:
             "    results:",
             "      - task: {type: image-classification}",
             f"        dataset: {{name: {name}, type: mammograms}}",
-            f"        metrics: [{{type: roc_auc, name: ROC AUC per {metrics['headline']}, value: {number(auc)}}}]",
+            f"        metrics: [{{type: {HUB.get(key, key)}, name: {of}, value: {told}}}]",
         ]
     return [*lines, "---"]
 
@@ -199,6 +206,8 @@ def _more(title: str, files: RunFiles, metrics: dict[str, Any] | None) -> list[s
 def _numbers(metrics: dict[str, Any]) -> list[str]:
     level = percent(metrics["confidence"])
     units = metrics["units"]
+    if is_classes(metrics):
+        return _class_numbers(metrics, level=level)
     sizes = {name: found["test"]["auc"] for name, found in units.items()}
     heads = [f"per {name} (n {size['n']:,}, {size['positives']:,} positive)" for name, size in sizes.items()]
     lines = [
@@ -215,6 +224,29 @@ def _numbers(metrics: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _class_numbers(metrics: dict[str, Any], *, level: str) -> list[str]:
+    units = metrics["units"]
+    heads = [f"per {name} ({rows_words(found['test']['accuracy'], unit=name)})" for name, found in units.items()]
+    lines = [
+        f"Test part, {level} intervals over patients.",
+        "",
+        "| | " + " | ".join(heads) + " |",
+        "|---|" + "---|" * len(heads),
+    ]
+    for key, name in class_metrics(metrics).items():
+        found = [unit["test"].get(key) for unit in units.values()]
+        lines.append(f"| {name} | " + " | ".join(_number(one) for one in found) + " |")
+    result = units[metrics["headline"]]
+    lines += ["", f"Label (rows) by call (columns), per {metrics['headline']}:", ""]
+    lines += [
+        "| | " + " | ".join(cell(name) for name in result["classes"]) + " |",
+        "|---|" + "---|" * len(result["classes"]),
+    ]
+    for name, counts in zip(result["classes"], result["confusion"], strict=True):
+        lines.append(f"| {cell(name)} | " + " | ".join(f"{count:,}" for count in counts) + " |")
+    return lines
+
+
 def _number(estimate: Facts | None) -> str:
     if not estimate or estimate["value"] is None:
         return "-"
@@ -223,6 +255,8 @@ def _number(estimate: Facts | None) -> str:
 
 
 def _subgroups(files: RunFiles, metrics: dict[str, Any] | None) -> list[str]:
+    if metrics and is_classes(metrics):
+        return [f"*{OPEN.capitalize()}: subgroups: {ONLY_BINARY}*"]
     found = metrics.get("subgroups") if metrics else None
     if not isinstance(found, dict):
         return [f"*{OPEN.capitalize()}: metrics.json has no subgroups; made by `mammoscope evaluate`*"]

@@ -9,10 +9,13 @@ from itertools import groupby
 from pydantic import BaseModel, ConfigDict
 
 from mammoscope.report.answers import OPEN, Answer, Question, answer
+from mammoscope.report.answers_classes import CLASS_RESULTS
 from mammoscope.report.answers_data import DATA
 from mammoscope.report.answers_results import RESULTS
 from mammoscope.report.answers_training import TRAINING
+from mammoscope.report.class_words import is_classes
 from mammoscope.report.folder import RunFiles
+from mammoscope.report.page import usable_metrics
 
 GUIDELINES = ("claim-2024", "tripod-ai-2024", "stard-ai-2025")
 QUESTIONS: dict[str, Question] = DATA | TRAINING | RESULTS
@@ -100,7 +103,10 @@ def guideline(key: str) -> Guideline:
 
 def answers_of(files: RunFiles) -> dict[str, Answer]:
     """What a run says to every question, by name."""
-    return {name: answer(question, files) for name, question in QUESTIONS.items()}
+    metrics = usable_metrics(files)
+    several = isinstance(metrics, dict) and is_classes(metrics)
+    asked = QUESTIONS | CLASS_RESULTS if several else QUESTIONS
+    return {name: answer(question, files) for name, question in asked.items()}
 
 
 def filled(key: str, answers: dict[str, Answer]) -> Checklist:

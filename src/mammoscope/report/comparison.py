@@ -9,10 +9,21 @@ import polars as pl
 
 from mammoscope.errors import SourceError
 from mammoscope.evaluation import Aggregation, Contender, Leaderboard, Measured, measure, sample_of, unit_rows
-from mammoscope.report.drawing import DASHES, MUTED, SERIES, Drawing, draw, unit_square
+from mammoscope.report.class_places import ClassContest, class_comparison
+from mammoscope.report.class_words import is_classes
+from mammoscope.report.drawing import MOST, MUTED, Drawing, draw, line_style, unit_square
 from mammoscope.report.folder import MADE_BY, Missing, RunFiles, read_run
 from mammoscope.report.page import inline, rendered, usable_metrics
-from mammoscope.report.places import Pair, board, board_block, board_words, headings, metric_pairs, paired
+from mammoscope.report.places import (
+    Pair,
+    board,
+    board_block,
+    board_words,
+    headings,
+    metric_pairs,
+    paired,
+    places_figure,
+)
 from mammoscope.report.sections import number_table, settings
 from mammoscope.report.tables import as_csv
 from mammoscope.report.words import interval, number, size_words
@@ -23,6 +34,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 else:  # heavy, and only drawing needs it
     Figure = Any
+
+
+FEW = 6  # runs whose bands and pairs can be shown one over another
+SHORT_NAME = 24  # letters of a name that fits into a figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +53,7 @@ def write_comparison(runs: Sequence[Path], *, out: Path) -> Path:
     """Compare runs on the same test images: intervals, paired differences, curves, verdicts.
 
     Args:
-        runs: Two to six run folders, each measured.
+        runs: Two to twelve run folders, each measured, all of yes or no or all of the same classes.
         out: HTML file to write; beside it `<name>-roc-<unit>.svg`, `<name>-differences.csv` and `<name>-places.csv`.
 
     Returns:
@@ -49,12 +64,15 @@ def write_comparison(runs: Sequence[Path], *, out: Path) -> Path:
             labels or how they were measured. The text says in what.
         StorageError: The file cannot be written.
     """
-    if not 2 <= len(runs) <= len(SERIES):
-        raise SourceError(f"comparison: {len(runs)} run folders given, 2 to {len(SERIES)} are allowed")
+    if not 2 <= len(runs) <= MOST:
+        raise SourceError(f"comparison: {len(runs)} run folders given, 2 to {MOST} are allowed")
     opened = [_opened(run) for run in runs]
     named = [_Run(name=name, **_rest(run)) for name, run in zip(_names(opened), opened, strict=True)]
     for other in named[1:]:
+        _refuse_other_question(named[0], other)
         _refuse_other_test_part(named[0], other)
+    if is_classes(named[0].metrics):
+        return _write_classes(named, out=out)
     units = [unit for unit in named[0].metrics["units"] if all(unit in run.metrics["units"] for run in named)]
     measured = {unit: [_measured(run, unit) for run in named] for unit in units}
     drawings = {unit: _roc(named, unit) for unit in _shown(named, units)}
@@ -66,14 +84,19 @@ def write_comparison(runs: Sequence[Path], *, out: Path) -> Path:
     ranked = board([Contender(name=run.name, rows=run.test) for run in named], first)
     rows = [{"unit": unit, **asdict(pair)} for unit, found in pairs.items() for pair in found]
     write_text(out.parent / f"{out.stem}-differences.csv", as_csv(rows))
+    side_by_side = places_figure(ranked, called)
+    if side_by_side is not None:
+        write_text(out.parent / f"{out.stem}-places.svg", side_by_side.svg)
     if ranked is not None:
         write_text(out.parent / f"{out.stem}-places.csv", as_csv(_places(ranked)))
     page = rendered(
         "comparison.html.j2",
-        title=" against ".join(run.name for run in named) if len(named) == 2 else f"{len(named)} runs compared",
+        title=_title(named),
         runs=[_head(run, place, out) for place, run in enumerate(named)],
         summary=_summary(pairs[first["headline"]], unit=first["headline"]) if len(named) == 2 else board_words(ranked),
         board=board_block(ranked),
+        places_figure=inline(side_by_side),
+        places_caption=side_by_side.alt if side_by_side else None,
         fingerprint=named[0].fingerprint,
         confidence=first["confidence"],
         replicates=first["replicates"],
@@ -134,10 +157,53 @@ def _names(runs: Sequence[_Run]) -> list[str]:
     return names
 
 
+def _refuse_other_question(first: _Run, other: _Run) -> None:
+    both = f"comparison: {first.name} and {other.name}"
+    asked = [
+        f"among {', '.join(run.metrics['classes'])} ({run.metrics['task']})"
+        if is_classes(run.metrics)
+        else "of yes or no"
+        for run in (first, other)
+    ]
+    if asked[0] != asked[1]:
+        raise SourceError(
+            f"{both} answer different questions: the first {asked[0]}, the second {asked[1]}. Compare them apart"
+        )
+    targets = [run.files.recipe.get("target") if isinstance(run.files.recipe, dict) else None for run in (first, other)]
+    if all(targets) and targets[0] != targets[1]:
+        raise SourceError(f"{both} answer different questions: {targets[0]} and {targets[1]}. Compare them apart")
+
+
+def _write_classes(named: Sequence[_Run], *, out: Path) -> Path:
+    contests = [ClassContest(name=run.name, metrics=run.metrics, test=run.test) for run in named]
+    found = class_comparison(contests)
+    for name, rows in found.tables.items():
+        write_text(out.parent / f"{out.stem}-{name}.csv", as_csv(rows))
+    for drawing in found.drawings.values():
+        write_text(out.parent / f"{out.stem}-{drawing.name}.svg", drawing.svg)
+    page = rendered(
+        "class_comparison.html.j2",
+        title=_title(named),
+        runs=[_head(run, place, out) for place, run in enumerate(named)],
+        fingerprint=named[0].fingerprint,
+        figures={key: inline(drawing) for key, drawing in found.drawings.items()},
+        captions={key: drawing.alt for key, drawing in found.drawings.items()},
+        warnings=[(run.name, text) for run in named for text in run.metrics["warnings"]],
+        **found.context,
+    )
+    write_text(out, page)
+    return out
+
+
+def _title(named: Sequence[_Run]) -> str:
+    return " against ".join(run.name for run in named) if len(named) == 2 else f"{len(named)} runs compared"
+
+
 def _refuse_other_test_part(first: _Run, other: _Run) -> None:
     both = f"comparison: {first.name} and {other.name}"
+    label = pl.col("label").cast(pl.String if is_classes(first.metrics) else pl.Int64)
     keys = [name for name in ("source", "image_id") if name in first.test.columns and name in other.test.columns]
-    columns = [*keys, "patient_id", pl.col("label").cast(pl.Int64)]
+    columns = [*keys, "patient_id", label]
     ours, theirs = first.test.select(columns), other.test.select(columns)
     images = (ours.select(keys), theirs.select(keys))
     only = [a.join(b, on=keys, how="anti").height for a, b in (images, images[::-1])]
@@ -155,7 +221,17 @@ def _refuse_other_test_part(first: _Run, other: _Run) -> None:
             f"{both} have different splits (fingerprints {str(first.fingerprint)[:12]} and "
             f"{str(other.fingerprint)[:12]}). Give both recipes the same [split] and seed"
         )
-    for setting in ("headline", "rule", "at_least", "aggregation", "targets", "replicates", "confidence", "seed"):
+    for setting in (
+        "headline",
+        "row",
+        "rule",
+        "at_least",
+        "aggregation",
+        "targets",
+        "replicates",
+        "confidence",
+        "seed",
+    ):
         found = (first.metrics.get(setting), other.metrics.get(setting))
         if found[0] != found[1]:
             raise SourceError(
@@ -221,7 +297,14 @@ def _head(run: _Run, place: int, out: Path) -> dict[str, Any]:
         link = report.resolve().relative_to(out.resolve().parent).as_posix()
     model = run.files.recipe.get("model") if isinstance(run.files.recipe, dict) else None
     colours = ("blue", "rust", "green", "purple", "ochre", "teal")
-    return {"name": run.name, "colour": colours[place], "link": link, "model": _model_words(model)}
+    dash = "solid" if place < len(colours) else "dashed"
+    return {
+        "name": run.name,
+        "colour": colours[place % len(colours)],
+        "dash": dash,
+        "link": link,
+        "model": _model_words(model),
+    }
 
 
 def _model_words(model: Any) -> str | None:
@@ -247,9 +330,14 @@ def _roc(named: Sequence[_Run], unit: str) -> Drawing | None:
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
         for place, (run, result) in enumerate(zip(named, results, strict=True)):
             roc, label = result["roc"], f"{run.name}: {number(result['test']['auc']['value'])}"
-            axes.fill_between(roc["grid"], roc["low"], roc["high"], color=SERIES[place], alpha=0.09, linewidth=0)
-            axes.plot(roc["x"], roc["y"], color=SERIES[place], linestyle=DASHES[place], label=label)
-        axes.legend(loc="lower right", fontsize=8.5)
+            style = line_style(place)
+            if len(named) <= FEW:
+                axes.fill_between(roc["grid"], roc["low"], roc["high"], color=style["color"], alpha=0.09, linewidth=0)
+            axes.plot(roc["x"], roc["y"], **style, label=label)
+        if len(named) <= FEW and max(len(run.name) for run in named) <= SHORT_NAME:
+            axes.legend(loc="lower right", fontsize=8.5)
+        else:
+            figure.legend(loc="outside lower center", ncols=1, fontsize=8.5, borderpad=1.2)
 
     said = "; ".join(
         f"{run.name} AUC {number(r['test']['auc']['value'])}, {interval(r['test']['auc'])}"
@@ -258,7 +346,7 @@ def _roc(named: Sequence[_Run], unit: str) -> Drawing | None:
     return draw(
         f"roc-{unit}",
         title=f"ROC per {unit}",
-        alt=f"{said}. Shaded: pointwise bands.",
-        size=(4.4, 4.3),
+        alt=f"{said}.{' Shaded: pointwise bands.' if len(named) <= FEW else ''}",
+        size=(4.4, 4.3 + (0.0 if len(named) <= FEW else 0.19 * len(named))),
         paint=paint,
     )

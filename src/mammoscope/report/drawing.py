@@ -19,6 +19,8 @@ BLUE, RUST, GREEN, PURPLE, OCHRE, TEAL = "#1f5f99", "#b4472e", "#4d7a35", "#7a4f
 SERIES = (BLUE, RUST, GREEN, PURPLE, OCHRE, TEAL)
 """Colours of runs; they stay apart for the common colour blindnesses together with `DASHES`."""
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 1)))
+MOST = 2 * len(SERIES)
+"""Runs that still can be told apart in one figure: each colour twice, with other dashes."""
 
 VARIABLES = {
     PAPER: "paper",
@@ -140,11 +142,16 @@ def broken(name: str, *, width: int = 26) -> str:
     r"""A long name on several lines, broken at blanks and hyphens.
 
     Example:
-        >>> broken("mass-resnet50-forest-of-trees", width=16)
-        'mass-resnet50-\\nforest-of-trees'
+        >>> broken("mass-resnet50-forest-of-trees", width=18)
+        'mass-resnet50-\nforest-of-trees'
     """
     lines = wrap(name.replace("-", "- "), width)
     return "\n".join(line.replace("- ", "-") for line in lines) or name
+
+
+def line_style(place: int) -> dict[str, Any]:
+    """Colour and dashes of the run at a place, the same in every figure of a page."""
+    return {"color": SERIES[place % len(SERIES)], "linestyle": DASHES[(place + place // len(SERIES)) % len(DASHES)]}
 
 
 def unit_square(axes: Axes, *, x: str, y: str) -> None:

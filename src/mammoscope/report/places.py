@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,13 @@ from mammoscope.evaluation import (
     leaderboard,
     metric_difference,
 )
+from mammoscope.report.drawing import INK, MUTED, Drawing, broken, draw, line_style
 from mammoscope.report.words import METRIC_NAMES, NONE, interval, number, p_words
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+else:  # heavy, and only drawing needs it
+    Figure = Any
 
 Row = dict[str, Any]
 PAIRED = ("auc", "average_precision", "sensitivity", "specificity", "brier")
@@ -161,6 +167,49 @@ def board_block(found: Leaderboard | None) -> Row | None:
         for line in found.standings
     ]
     return {"rows": rows, "together": list(found.not_distinguishable), "notes": list(found.notes), "unit": found.unit}
+
+
+def places_figure(found: Leaderboard | None, names: Sequence[str]) -> Drawing | None:
+    """The runs in their order, each AUC and its distance from the highest with intervals; None without a board.
+
+    Args:
+        found: The board.
+        names: Of the runs in the order of the page, which gives them their colours.
+    """
+    if found is None:
+        return None
+    rows = found.standings
+    colours = {name: line_style(place)["color"] for place, name in enumerate(names)}
+
+    def paint(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2, sharey=True)
+        for place, row in enumerate(rows):
+            for axes, one in ((left, row.auc), (right, row.behind)):
+                if one is None or one.value is None:
+                    continue
+                if one.low is not None:
+                    axes.plot([one.low, one.high], [place, place], color=colours[row.name], linewidth=2.4)
+                axes.plot(one.value, place, "o", color=colours[row.name], markersize=6)
+        right.axvline(0.0, color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
+        left.set(xlabel=f"ROC AUC per {found.unit}", ylim=(len(rows) - 0.4, -0.6))
+        right.set(xlabel="behind the highest")
+        left.set_yticks(range(len(rows)), [broken(row.name) for row in rows])
+        for axes in (left, right):
+            axes.grid(visible=False, axis="y")
+            axes.spines["left"].set_visible(False)
+            axes.tick_params(axis="y", length=0, labelcolor=INK)
+
+    said = "; ".join(
+        f"{row.name} {number(row.auc.value)} ({interval({'low': row.auc.low, 'high': row.auc.high})})" for row in rows
+    )
+    return draw(
+        "places",
+        title="Runs side by side",
+        alt=f"ROC AUC per {found.unit} with intervals: {said}. Right: paired distance from the highest; where its "
+        "interval crosses 0 the two are not told apart.",
+        size=(9.6, 0.36 * len(rows) + 0.8),
+        paint=paint,
+    )
 
 
 def board_words(found: Leaderboard | None) -> str | None:

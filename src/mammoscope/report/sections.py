@@ -130,7 +130,7 @@ def part_table(cohort: pl.DataFrame) -> list[Row]:
             "part": name,
             "patients": rows.select(keys).n_unique(),
             "images": rows.height,
-            "positives": int(rows["malignant"].cast(pl.Int64).sum()),
+            "positives": int(rows["malignant"].cast(pl.Int64).sum() or 0),
         }
         for name, rows in [*groups, ("all", cohort)]
     ]
