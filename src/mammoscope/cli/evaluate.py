@@ -183,22 +183,21 @@ def _refuse_options(options: dict[str, Any]) -> None:
 
 def _of_a_run(run: Path, *, break_seal: bool, as_json: bool) -> None:
     from mammoscope.pipeline import measure
-    from mammoscope.report import subgroup_lines
 
-    facts = measure(run, break_seal=break_seal)
-    _print(facts, as_json=as_json)
-    if not as_json:
-        typer.echo("\n".join(["", "subgroups of the test part", *subgroup_lines(facts["subgroups"])]))
+    _print(measure(run, break_seal=break_seal), as_json=as_json)
 
 
 def _print(facts: dict[str, Any], *, as_json: bool) -> None:
-    from mammoscope.cli.evaluation_text import print_evaluation
+    from mammoscope.cli.evaluation_text import print_evaluation, print_task
     from mammoscope.report import subgroup_lines, summary_lines
 
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
-    print_evaluation(facts)
+    if facts.get("kind") == "classes":
+        print_task(facts)
+    else:
+        print_evaluation(facts)
     typer.echo("")
     typer.echo("\n".join(summary_lines(facts)))
     if "subgroups" in facts:

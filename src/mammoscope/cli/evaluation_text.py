@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mammoscope.report.class_words import class_metrics
 from mammoscope.report.words import METHODS, METRIC_NAMES, NONE, interval, metric_words, number, percent
 
 PIPED_WIDTH = 160  # of a line that no terminal shows
@@ -95,6 +96,22 @@ def _needed(found: Mapping[str, Any]) -> str:
 def _with_ends(estimate: Mapping[str, Any]) -> str:
     ends = interval(estimate)
     return f"{number(estimate['value'])}{f' ({ends})' if ends else ''}"
+
+
+def print_task(metrics: Mapping[str, Any]) -> None:
+    """The numbers of a run of several classes at its headline's unit, and who was called what.
+
+    Args:
+        metrics: What `metrics.json` holds.
+    """
+    result = metrics["units"][metrics["headline"]]
+    rows = [(name, result["test"][key]) for key, name in class_metrics(metrics).items() if key in result["test"]]
+    print_estimates(rows, title=f"per {metrics['headline']}: {result['aggregation']}", confidence=metrics["confidence"])
+    typer.echo("\nlabel (rows) by call (columns)")
+    width = max(6, *(len(name) + 2 for name in result["classes"]))
+    typer.echo("".join(text.rjust(width) for text in ("", *result["classes"])))
+    for name, counts in zip(result["classes"], result["confusion"], strict=True):
+        typer.echo("".join(str(text).rjust(width) for text in (name, *counts)))
 
 
 def print_estimates(rows: Iterable[tuple[str, Mapping[str, Any]]], *, title: str, confidence: float) -> None:
