@@ -2,9 +2,16 @@
 
 from mammoscope.models.allocator import keep_memory
 from mammoscope.models.bundle import Bundle, Manifest, model_card
+from mammoscope.models.clinical import ClinicalEncoding, ClinicalSettings, encode, fit_clinical
 from mammoscope.models.config import ModelConfig
+from mammoscope.models.encoders.global_local import GlobalLocal, GlobalLocalEncoder, Looked
+from mammoscope.models.encoders.light_cnn import LightCnn
+from mammoscope.models.encoders.patch_to_whole import PatchToWhole, PatchToWholeEncoder
 from mammoscope.models.encoders.simple_cnn import SimpleCnn
 from mammoscope.models.encoders.timm_encoder import TimmModel
+from mammoscope.models.estimators.fitting import fit_estimator, importances, restore_estimator
+from mammoscope.models.estimators.settings import EstimatorConfig
+from mammoscope.models.histogram import HistogramModel, histogram_features, histogram_names
 from mammoscope.models.inputs import Inputs, to_input
 from mammoscope.models.network import MALIGNANT, Classifier, Design, FromEncoded, build, check_fit, depth_blocks
 from mammoscope.models.prediction import predict_files
@@ -17,11 +24,21 @@ __all__ = [
     "UNKNOWN",
     "Bundle",
     "Classifier",
+    "ClinicalEncoding",
+    "ClinicalSettings",
     "Design",
+    "EstimatorConfig",
     "FromEncoded",
+    "GlobalLocal",
+    "GlobalLocalEncoder",
+    "HistogramModel",
     "Inputs",
+    "LightCnn",
+    "Looked",
     "Manifest",
     "ModelConfig",
+    "PatchToWhole",
+    "PatchToWholeEncoder",
     "Precision",
     "SimpleCnn",
     "Task",
@@ -31,10 +48,17 @@ __all__ = [
     "build",
     "check_fit",
     "depth_blocks",
+    "encode",
+    "fit_clinical",
+    "fit_estimator",
+    "histogram_features",
+    "histogram_names",
+    "importances",
     "keep_memory",
     "model_card",
     "predict_files",
     "probabilities",
+    "restore_estimator",
     "save_tensors",
     "score",
     "spans",

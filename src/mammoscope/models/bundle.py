@@ -23,7 +23,11 @@ from mammoscope.calibrators import Calibrator
 from mammoscope.errors import BundleError
 from mammoscope.images import PIXELS_VERSION, Mammogram, Preprocess
 from mammoscope.images.grey import to_grey
+from mammoscope.models.clinical import ClinicalEncoding
 from mammoscope.models.config import ModelConfig
+from mammoscope.models.estimators.base import part_of
+from mammoscope.models.estimators.fitting import restore_estimator
+from mammoscope.models.estimators.settings import EstimatorConfig
 from mammoscope.models.inputs import Inputs, to_input
 from mammoscope.models.network import MALIGNANT, Classifier, Design, build
 from mammoscope.models.scoring import Precision, Turn, score
@@ -45,6 +49,8 @@ class Manifest(BaseModel):
     unit: Literal["image", "lesion", "breast", "exam"] = Field(default="image", description="what one answer is about")
     meaning: str = Field(description="what a score near 1 says")
     model: ModelConfig
+    clinical: ClinicalEncoding | None = Field(default=None, description="columns it reads beside pictures")
+    estimator: EstimatorConfig | None = Field(default=None, description="what answers in place of the last layer")
     preprocess: Preprocess
     precision: Precision = "float32"
     turns: tuple[Turn, ...] = Field(default=(), description="the answer is the mean over the pictures so turned, too")
@@ -65,7 +71,10 @@ class Manifest(BaseModel):
     def design(self) -> Design:
         """What decides the shape of the network."""
         size = {"rows": self.preprocess.rows, "cols": self.preprocess.cols}
-        return Design(model=self.model, tasks=self.tasks, bags=self.unit in {"breast", "exam"}, **size)
+        columns = 0 if self.clinical is None else len(self.clinical.names)
+        return Design(
+            model=self.model, tasks=self.tasks, bags=self.unit in {"breast", "exam"}, clinical=columns, **size
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +150,12 @@ class Bundle:
             )
         network = build(manifest.design, seed=0, fetch=False)
         try:
-            network.load_state_dict(load_file(file))
+            tensors = load_file(file)
+            if manifest.estimator is not None:
+                fitted = part_of(tensors, "estimator")
+                network.estimator = restore_estimator(manifest.estimator, fitted)
+                network.layer = manifest.estimator.layer
+            network.load_state_dict(tensors)
         except (SafetensorError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise BundleError(f"{folder.name}: the weights do not fit the model ({reason}). Fetch it again") from error

@@ -11,9 +11,15 @@ from torch import Tensor, nn
 from mammoscope.errors import RecipeError, nearest
 from mammoscope.models.config import ModelConfig
 from mammoscope.models.encoders.base import Encoder
-from mammoscope.models.encoders.simple_cnn import SimpleCnn, SimpleEncoder
-from mammoscope.models.encoders.timm_encoder import TimmEncoder, TimmModel
+from mammoscope.models.encoders.global_local import GlobalLocal, GlobalLocalEncoder
+from mammoscope.models.encoders.light_cnn import LightCnn
+from mammoscope.models.encoders.patch_to_whole import PatchToWhole, PatchToWholeEncoder
+from mammoscope.models.encoders.plain import plain_encoder
+from mammoscope.models.encoders.simple_cnn import SimpleCnn, start_glorot
+from mammoscope.models.encoders.timm_encoder import TimmModel
+from mammoscope.models.encoders.views import ViewAttention
 from mammoscope.models.heads import Head
+from mammoscope.models.histogram import HistogramEncoder, HistogramModel
 from mammoscope.models.inputs import Inputs
 from mammoscope.models.tasks import Task
 
@@ -48,14 +54,10 @@ class Classifier(nn.Module):
     def __init__(self, encoder: nn.Module, *, design: Design) -> None:
         super().__init__()
         self.design = design
-        self.mean, self.std = design.model.mean, design.model.std
+        self.mean, self.std = _scale(design.model)
         self.network = encoder
         width = self.encoder.width
-        self.together: nn.Module | None = None
-        if design.bags:
-            from mammoscope.models.encoders.views import ViewAttention  # noqa: PLC0415
-
-            self.together = ViewAttention(width, how=design.model.views)
+        self.together = ViewAttention(width, how=design.model.views) if design.bags else None
         self.clinical = nn.Sequential(nn.Linear(design.clinical, FUSED), nn.ReLU()) if design.clinical else None
         self.head = Head(
             width + (FUSED if design.clinical else 0),
@@ -63,6 +65,8 @@ class Classifier(nn.Module):
             hidden=design.model.hidden,
             drop_rate=design.model.drop_rate,
         )
+        if isinstance(design.model, SimpleCnn) and design.model.init == "glorot":
+            start_glorot(self.head)
         self.estimator: nn.Module | None = None
         self.layer = "pooled"
 
@@ -102,6 +106,8 @@ class Classifier(nn.Module):
         """The vectors of the pictures of each sample put together; of single pictures they are as they were."""
         if self.together is None:
             return encoded
+        if present is None:
+            raise ValueError("a network of bags needs to be told which pictures are present")
         combined: Tensor = self.together(encoded, present, codes)[0]
         return combined
 
@@ -233,12 +239,22 @@ def _encoder(design: Design, *, fetch: bool) -> nn.Module:
     shape = (design.rows, design.cols)
     model = design.model
     match model:
-        case TimmModel():
-            return TimmEncoder(model, fetch=fetch, shape=shape)
-        case SimpleCnn():
-            return SimpleEncoder(model, shape=shape)
+        case TimmModel() | SimpleCnn() | LightCnn():
+            return plain_encoder(model, fetch=fetch, shape=shape)
+        case PatchToWhole():
+            return PatchToWholeEncoder(model, fetch=fetch, shape=shape)
+        case GlobalLocal():
+            return GlobalLocalEncoder(model, fetch=fetch, shape=shape)
+        case HistogramModel():
+            return HistogramEncoder(model)
         case _:
             assert_never(model)
+
+
+def _scale(model: ModelConfig) -> tuple[float, float]:
+    """What is taken off display values; nothing where the backbone does it with its own statistics."""
+    own = isinstance(model, TimmModel) and model.statistics == "backbone"
+    return (0.0, 1.0) if own else (model.mean, model.std)
 
 
 def check_fit(design: Design) -> None:
@@ -255,6 +271,8 @@ def check_fit(design: Design) -> None:
         network = build(design, seed=0).eval()
         with torch.inference_mode():
             shape = tuple(network(*empty_inputs(design)).shape)
+    except RecipeError:
+        raise
     except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise RecipeError(

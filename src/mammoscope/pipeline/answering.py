@@ -12,19 +12,30 @@ from mammoscope.pipeline.folder import write_table
 from mammoscope.vocabulary import Part
 
 if TYPE_CHECKING:
-    from mammoscope.models import Classifier, Task
+    from mammoscope.models import Classifier, ClinicalEncoding, Task
     from mammoscope.training import Recipe
 
 ONE_PICTURE = "one-picture"
 """Member of a run with test-time augmentation: the answer to the pictures as they are."""
 
+HEAD = "network-head"
+"""Member of a run with an estimator: the answer of the network's own last layer."""
 
-def write_answers(recipe: "Recipe", network: "Classifier", ready: pl.DataFrame, *, run: Path, cache: Path) -> None:
+
+def write_answers(
+    recipe: "Recipe",
+    network: "Classifier",
+    ready: pl.DataFrame,
+    *,
+    run: Path,
+    cache: Path,
+    clinical: "ClinicalEncoding | None" = None,
+) -> None:
     """Score tune and test; leaves `predictions.parquet`, of further tasks `tasks/`, of other answers `members/`."""
     from mammoscope.training import samples_of, scores_of
 
     rows = ready.filter(pl.col("part").cast(pl.String) != Part.TRAIN.value)
-    samples, table = samples_of(rows, recipe=recipe, cache=cache)
+    samples, table = samples_of(rows, recipe=recipe, cache=cache, clinical=clinical)
     scored = partial(
         scores_of, network, samples, batch_size=recipe.training.batch_size, precision=recipe.training.precision
     )
@@ -32,10 +43,14 @@ def write_answers(recipe: "Recipe", network: "Classifier", ready: pl.DataFrame, 
     for at, (task, chances) in enumerate(zip(recipe.tasks, found, strict=True)):
         name = f"tasks/{task.name}.parquet" if at else "predictions.parquet"
         write_table(answer_table(table, chances, task=task, codes=samples.labels[:, at]), run / name)
-    if recipe.measure.turns:
-        plain = scored()[0]
-        member = answer_table(table, plain, task=recipe.tasks[0], codes=samples.main)
-        write_table(member, run / "members" / f"{ONE_PICTURE}.parquet")
+    members = {ONE_PICTURE: scored()[0]} if recipe.measure.turns else {}
+    if network.estimator is not None and recipe.stages:
+        estimator, network.estimator = network.estimator, None
+        members[HEAD] = scored(turns=recipe.measure.turns)[0]
+        network.estimator = estimator
+    for name, chances in members.items():
+        member = answer_table(table, chances, task=recipe.tasks[0], codes=samples.main)
+        write_table(member, run / "members" / f"{name}.parquet")
 
 
 def answer_table(

@@ -16,6 +16,7 @@ from mammoscope.pipeline.starting import starting
 from mammoscope.storage import write_text
 
 if TYPE_CHECKING:
+    from mammoscope.models import ClinicalEncoding
     from mammoscope.training import Recipe, Trained, Watch
 
 
@@ -57,8 +58,10 @@ def fit(
     data = training_data(ready, recipe=recipe, cache=cache)
     write_augmentations(recipe.augment, samples=data.train, seed=recipe.seed, run=run)
     trained = train(recipe, data=data, folder=run, device=where, start=begun, watch=watch)
-    write_answers(recipe, trained.network, ready, run=run, cache=cache)
-    Bundle(manifest=_manifest(recipe, run=run), network=trained.network).save_pretrained(run / "bundle")
+    write_answers(recipe, trained.network, ready, run=run, cache=cache, clinical=data.clinical)
+    Bundle(manifest=_manifest(recipe, run=run, clinical=data.clinical), network=trained.network).save_pretrained(
+        run / "bundle"
+    )
     facts = environment(where) | {
         "allocator_keeps_memory": keeps,
         "seed": recipe.seed,
@@ -72,7 +75,7 @@ def fit(
     return trained
 
 
-def _manifest(recipe: "Recipe", *, run: Path) -> Any:
+def _manifest(recipe: "Recipe", *, run: Path, clinical: "ClinicalEncoding | None") -> Any:
     from mammoscope.models import Manifest
 
     return Manifest(
@@ -81,6 +84,8 @@ def _manifest(recipe: "Recipe", *, run: Path) -> Any:
         unit=recipe.input.unit,
         meaning=meaning(recipe.tasks[0].name, recipe.input.unit),
         model=recipe.model,
+        clinical=clinical,
+        estimator=recipe.estimator,
         preprocess=recipe.preprocess,
         precision=recipe.training.precision,
         turns=recipe.measure.turns,

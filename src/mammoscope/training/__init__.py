@@ -3,6 +3,7 @@
 from mammoscope.training.alarms import Event, alarms
 from mammoscope.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from mammoscope.training.data import Data, samples_of, training_data
+from mammoscope.training.estimating import embeddings_of
 from mammoscope.training.loop import Moment, Trained, Watch, train
 from mammoscope.training.objective import class_weights, loss
 from mammoscope.training.recipe import Measure, Recipe, Select, read_recipe
@@ -28,6 +29,7 @@ __all__ = [
     "alarms",
     "class_weights",
     "design_of",
+    "embeddings_of",
     "find_recipe",
     "learning_rate",
     "loss",

@@ -10,7 +10,7 @@ import polars as pl
 from mammoscope.batches import Samples
 from mammoscope.cohort import bags, label_codes
 from mammoscope.errors import RecipeError
-from mammoscope.models import UNKNOWN
+from mammoscope.models import UNKNOWN, ClinicalEncoding, encode, fit_clinical
 from mammoscope.training.recipe import Recipe
 from mammoscope.vocabulary import Laterality, Part, View, view_number
 
@@ -23,11 +23,13 @@ class Data:
         train: Weights are fitted on them.
         tune: The best epoch is chosen on them.
         fingerprint: SHA-256 of who they are and what they are labelled.
+        clinical: How clinical columns are encoded, fitted on train.
     """
 
     train: Samples
     tune: Samples
     fingerprint: str
+    clinical: ClinicalEncoding | None = None
 
 
 def training_data(cohort: pl.DataFrame, *, recipe: Recipe, cache: Path) -> Data:
@@ -42,16 +44,21 @@ def training_data(cohort: pl.DataFrame, *, recipe: Recipe, cache: Path) -> Data:
         RecipeError: A part has no samples, or lacks a class; or there are clinical columns that the cohort has not.
     """
     of_part = {part: cohort.filter(pl.col("part") == part.value) for part in (Part.TRAIN, Part.TUNE)}
-    found = {part: samples_of(rows, recipe=recipe, cache=cache)[0] for part, rows in of_part.items()}
+    clinical = None
+    if recipe.clinical is not None:
+        clinical = fit_clinical(bags(of_part[Part.TRAIN], recipe.input.unit)[0], recipe.clinical)
+    found = {part: samples_of(rows, recipe=recipe, cache=cache, clinical=clinical)[0] for part, rows in of_part.items()}
     _check(recipe, found)
     seen = cohort.filter(pl.col("part") != Part.TEST.value)
     columns = [name for name in ("part", "file", "sample_id", *recipe.task_names) if name in seen.columns]
     told = seen.select(columns).sort("file", "part")
     fingerprint = hashlib.sha256(told.write_csv().encode()).hexdigest()
-    return Data(train=found[Part.TRAIN], tune=found[Part.TUNE], fingerprint=fingerprint)
+    return Data(train=found[Part.TRAIN], tune=found[Part.TUNE], fingerprint=fingerprint, clinical=clinical)
 
 
-def samples_of(rows: pl.DataFrame, *, recipe: Recipe, cache: Path) -> tuple[Samples, pl.DataFrame]:
+def samples_of(
+    rows: pl.DataFrame, *, recipe: Recipe, cache: Path, clinical: ClinicalEncoding | None = None
+) -> tuple[Samples, pl.DataFrame]:
     """Rows of a cohort as samples, and the table that has one row for each of them."""
     table, numbers = bags(rows, recipe.input.unit)
     codes = [label_codes(table, name) for name in recipe.task_names]
@@ -63,6 +70,7 @@ def samples_of(rows: pl.DataFrame, *, recipe: Recipe, cache: Path) -> tuple[Samp
         labels=np.stack([main, *codes[1:]], axis=1).astype(np.int64) if len(table) else np.empty((0, len(codes)), int),
         bags=list(numbers) if together else None,
         codes=_shown(rows) if together else None,
+        clinical=None if clinical is None else encode(clinical, table),
         patients=patients.astype(np.int64),
     )
     return samples, table

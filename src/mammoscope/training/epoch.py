@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mammoscope.batches import Batch, Pictures, Samples, batches, epoch_order, steps_of
-from mammoscope.models import UNKNOWN, Classifier, autocast, probabilities, spans
+from mammoscope.models import UNKNOWN, Classifier, GlobalLocalEncoder, Inputs, autocast, probabilities, spans
 from mammoscope.training.alarms import exploded
 from mammoscope.training.changing import changed
 from mammoscope.training.objective import loss
@@ -148,7 +148,7 @@ def _backward(
     device = next(network.parameters()).device
     inputs, labels = seen.inputs.placed(device) if not encoded else seen.inputs, batch.labels.to(device)
     with autocast(device, recipe.training.precision):
-        logits = learner.forward(*inputs)
+        logits, side = _answered(learner, inputs)
     logits = logits.float()
     of = partial(
         loss,
@@ -162,9 +162,31 @@ def _backward(
     value = of(labels)
     if seen.partners is not None:
         value = seen.share * value + (1 - seen.share) * of(labels[seen.partners])
+    elif side is not None:
+        alone = loss(
+            side.float(),
+            labels[:, :1],
+            tasks=network.tasks[:1],
+            training=recipe.training,
+            weights=course.weights[:1],
+            known=known[:1],
+        )
+        value = value + alone
     value.backward()  # type: ignore[no-untyped-call]
     calls = probabilities(logits.detach()[:, spans(network.tasks)[0]], network.tasks[0]).argmax(dim=1)
     return value.item(), int((calls == labels[:, 0]).sum())
+
+
+def _answered(learner: Learner, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
+    """Logits; and of a network that looks twice what its first look alone says of a single picture."""
+    network = learner.network
+    if learner.forward is not network or not isinstance(network.network, GlobalLocalEncoder):
+        return learner.forward(*inputs), None
+    if network.together is not None or network.tasks[0].kind != "binary":
+        return network(*inputs), None
+    features = network.features(inputs.pixels)
+    vectors = network.encoder.pooled(features, network.scaled(inputs.pixels))
+    return network.answer(vectors, inputs.clinical), network.network.side_logits(features)
 
 
 def _stepped(learner: Learner, *, lr: float, clip_norm: float | None) -> None:

@@ -30,6 +30,7 @@ from mammoscope.training.checkpoint import (
 )
 from mammoscope.training.data import Data
 from mammoscope.training.epoch import Course, ExplodedError, Learner, run_epoch
+from mammoscope.training.estimating import fitted
 from mammoscope.training.freezing import freeze, optimizer_of, training_mode
 from mammoscope.training.frozen import Frozen
 from mammoscope.training.objective import class_weights
@@ -61,7 +62,7 @@ class Trained:
     network: Classifier
     history: list[dict[str, Any]]
     events: list[dict[str, Any]]
-    best_epoch: int
+    best_epoch: int  # 0 where an estimator alone learned
     resumed_after: int  # epochs that an earlier run had already done
 
 
@@ -127,15 +128,18 @@ def train(
         if state.epochs_done < first + stage.epochs and not _patience_over(recipe, state.history):
             state = _stage(shop, number, first=first, network=network, state=state)
         first += stage.epochs
-    if state.best_epoch is None:
-        raise RecipeError("training ended before its first epoch was measured. Delete the run folder and start again")
-    network.load_state_dict(load_file(shop.best, device=str(shop.device)))
+    if recipe.stages:
+        if state.best_epoch is None:
+            raise RecipeError("training ended before its first epoch was measured. Delete the run and start again")
+        network.load_state_dict(load_file(shop.best, device=str(shop.device)))
+    network.estimator = fitted(recipe, network=network, data=data)
+    network.layer = recipe.estimator.layer if recipe.estimator is not None else network.layer
     _write_progress(folder, state)
     return Trained(
         network=network,
         history=state.history,
         events=state.events,
-        best_epoch=state.best_epoch,
+        best_epoch=state.best_epoch or 0,
         resumed_after=resumed_after,
     )
 

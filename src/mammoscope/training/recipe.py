@@ -19,7 +19,7 @@ from mammoscope.batches import Augment
 from mammoscope.cohort import TASK_CLASSES, Input, RatioSplit, SplitSettings
 from mammoscope.errors import RecipeError, nearest
 from mammoscope.images import Preprocess
-from mammoscope.models import ModelConfig, Task, TimmModel, Turn, task_named
+from mammoscope.models import ClinicalSettings, EstimatorConfig, ModelConfig, Task, TimmModel, Turn, task_named
 from mammoscope.training.stages import Stage, Strict, Training
 from mammoscope.vocabulary import LesionKind, View
 
@@ -81,13 +81,19 @@ class Recipe(Strict):
     seed: int = Field(default=0, ge=0, description="of weights, order and augmentation, and of the split")
     split_seed: int | None = Field(default=None, ge=0, description="of the split, where it shall not be seed")
     input: Input = Field(default=Input(), description="what one sample is")
+    clinical: ClinicalSettings | None = Field(default=None, description="columns of the index beside the pictures")
+    estimator: EstimatorConfig | None = Field(
+        default=None, description="a classical model on what the trained network says, in place of its last layer"
+    )
     select: Select = Field(default=Select(), description="which images take part")
     split: SplitSettings = Field(default=RatioSplit(), description="who trains, tunes and tests")
     preprocess: Preprocess = Field(default=Preprocess(), description="from file to pixels")
     augment: Augment = Field(default=Augment(), description="how far a training picture may be changed")
     model: ModelConfig = Field(default=TimmModel(), description="which network")
     training: Training = Field(default=Training(), description="how weights are fitted, in every stage")
-    stages: tuple[Stage, ...] = Field(default=(Stage(),), min_length=1, description="one after the other")
+    stages: tuple[Stage, ...] = Field(
+        default=(Stage(),), description="one after the other; none where an estimator alone learns"
+    )
     measure: Measure = Field(default=Measure(), description="threshold and intervals")
 
     @field_validator("target")
@@ -108,7 +114,11 @@ class Recipe(Strict):
             raise ValueError(f"classes {strange} are not among those of {self.target}: {list(self.every_class)}")
         if any(stage.on == "patches" for stage in self.stages) and self.model.kind != "patch-to-whole":
             raise ValueError(f"a stage on patches needs model kind 'patch-to-whole', and it is {self.model.kind!r}")
-        if self.stages[-1].on == "patches":
+        if not self.stages and self.estimator is None:
+            raise ValueError("stages is empty: nothing would learn. Add a stage, or an [estimator]")
+        if self.estimator is not None and self.also:
+            raise ValueError(f"also is {list(self.also)}: an estimator answers the target alone. Leave one of them out")
+        if self.stages and self.stages[-1].on == "patches":
             raise ValueError("the last stage must be on samples: they are what the run is measured on")
         return self
 
