@@ -74,7 +74,7 @@ def main() -> None:
     gap = float(np.abs(np.concatenate(ours) - looped(sample, 20)).max())
     assert gap < 1e-9, f"the two disagree by {gap}"
     calls = {
-        "ROC AUC, percentile": lambda: auc_interval(sample, **draws),
+        "ROC AUC, percentile": lambda: auc_interval(sample, method="percentile", **draws),
         "every metric, percentile": lambda: measure(sample, threshold=0.5, curves=False, **draws),
         "ROC AUC, BCa": lambda: auc_interval(sample, method="bca", **draws),
         "ROC AUC, clustered DeLong": lambda: auc_interval(sample, method="delong-logit"),
