@@ -8,16 +8,17 @@ import cv2
 import numpy as np
 import polars as pl
 
+from mammoscope.cohort import Input
 from mammoscope.errors import BundleError, ImageError, RecipeError, SourceError, StorageError
+from mammoscope.explain.again import read_again
 from mammoscope.explain.grad_cam import grad_cam
 from mammoscope.explain.picture import side_by_side
-from mammoscope.images import Mammogram, read_mammogram
+from mammoscope.images import Mammogram
 from mammoscope.images.grey import to_grey
-from mammoscope.images.lesions import outlines
 from mammoscope.models import Bundle, to_input
 from mammoscope.records import Index
 from mammoscope.storage import whole_file, write_text
-from mammoscope.vocabulary import Laterality, Part, View
+from mammoscope.vocabulary import Part
 
 GROUPS = ("true positive", "false positive", "false negative", "true negative")
 
@@ -84,22 +85,14 @@ def clearest(predictions: pl.DataFrame, *, threshold: float, each: int) -> pl.Da
 def _explained(row: dict[str, Any], number: int, *, bundle: Bundle, index: Index, folder: Path) -> dict[str, Any]:
     about = {key: row[key] for key in ("image_id", "label", "score", "group")}
     about |= {"method": "Grad-CAM", "layer": "last feature map", "file": None, "note": "", "code": None}
-    records = index.table.filter((pl.col("source") == row["source"]) & (pl.col("image_id") == row["image_id"]))
+    sample = Input.model_validate(bundle.manifest.recipe.get("input", {}))
+    if sample.bags:
+        return about | {"note": f"one {sample.unit} is several pictures: no map is drawn"}
     try:
-        mammogram = read_mammogram(
-            index.file(row["source"], records["path"][0]),
-            preprocess=bundle.manifest.preprocess,
-            laterality=Laterality(row["laterality"]) if row["laterality"] else None,
-            view=View(row["view"]) if row["view"] else None,
-        )
+        mammogram, located = read_again(row, index=index, preprocess=bundle.manifest.preprocess, sample=sample)
     except ImageError as error:
         return about | {"note": f"could not be read again: {error}", "code": error.code}
     heat, notes = _heat(mammogram, bundle=bundle)
-    located = [
-        mammogram.geometry.to_final(outline)
-        for record in records.iter_rows(named=True)
-        for outline in outlines(record, root=index.roots[row["source"]])
-    ]
     drawn = side_by_side(mammogram.pixels, heat, outlines=located)
     name = f"{number:02d}.png"
     done, encoded = cv2.imencode(".png", drawn[:, :, ::-1])
