@@ -23,8 +23,8 @@ FILE = "augmentations.json"
 PICTURES, EPOCHS = 3, 6
 WIDE = 120  # of one picture, in pixels
 TALLEST = 1.6  # of one picture, in widths
-GAP, LINE_HIGH = 8, 10.2  # in the same pixels
-LETTERS = 25  # of a caption's line
+GAP, LINE_HIGH = 8, 11  # in the same pixels
+LETTERS = 24  # of a caption's line
 NOT_DRAWN = frozenset({"mixup"})
 
 
@@ -114,22 +114,27 @@ def augmentation_figure(run: Path) -> Drawing | None:
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set(xlim=(0, size[0]), ylim=(size[1], -2 * GAP))
         axes.axis("off")
-        axes.imshow(_spread(sheet, (high, wide), shape, size), extent=(0, size[0], size[1], 0), aspect="auto")
+        axes.imshow(
+            _spread(sheet, (high, wide), shape, size),
+            extent=(0, size[0], size[1], 0),
+            aspect="auto",
+            interpolation="none",
+        )
         for column in range(EPOCHS + 1):
             head = f"epoch {column}" if column else "as prepared"
             axes.text(column * shape[1], -0.6 * GAP, head, fontsize=8, color=INK, weight="bold")
             for row, texts in enumerate(lines):
                 for place, text in enumerate(texts[column]):
                     y = row * shape[0] + high + (place + 0.9) * LINE_HIGH
-                    axes.text(column * shape[1], y, text, fontsize=6, color=MUTED)
+                    axes.text(column * shape[1], y, text, fontsize=6.5, color=MUTED)
 
     more = f" All have noise of {noise:.1%} of full scale." if noise else ""
     more += f" Mixup (alpha {mixup:g}), which blends pictures of a batch, is not shown." if mixup else ""
     return draw(
         "augmentations",
         title="Augmentation",
-        alt=f"{len(captions)} training pictures as they were prepared, then as each of the first {EPOCHS} epochs draws "
-        f"them, with what was drawn.{more}",
+        alt=f"{len(captions)} training pictures as they were prepared, then as the first {EPOCHS} epochs "
+        f"draw them, with what was drawn.{more}",
         size=(9.6, 9.6 * (size[1] + 2 * GAP) / size[0]),
         paint=paint,
     )
