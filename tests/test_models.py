@@ -18,6 +18,7 @@ from mammoscope.models import (
     Inputs,
     Manifest,
     SimpleCnn,
+    Task,
     TimmModel,
     build,
     model_card,
@@ -220,3 +221,57 @@ def test_files_of_vindr_are_found_in_a_folder_and_what_sets_them_apart_is_told(t
     rows = predict_files(bundle(), [tmp_path / "in"], workers=0)
 
     assert [(row["file"], row["code"], row["traits"]) for row in rows] == [("one.dicom", None, ["implant"])]
+
+
+def several(unit: str, folder: Path, **changes: object) -> Bundle:
+    manifest = Manifest(
+        name="tiny", meaning="m", model=SimpleCnn(channels=(4, 8)), unit=unit, preprocess=SMALL, **changes
+    )
+    made = Bundle(manifest=manifest, network=build(manifest.design, seed=3).eval())
+    made.save_pretrained(folder)
+    return Bundle.from_pretrained(folder)
+
+
+def test_a_bundle_of_exams_answers_once_for_each_folder_and_names_what_it_could_not_read(tmp_path: Path) -> None:
+    for name in ("one/a.png", "one/b.png", "two/c.png"):
+        picture(tmp_path / "in" / name)
+    (tmp_path / "in" / "two" / "d.png").write_bytes(b"")
+    made = several("exam", tmp_path / "b")
+
+    rows = predict_files(made, [tmp_path / "in"], workers=0)
+
+    assert [(row["file"], row["code"]) for row in rows] == [("one", None), ("two", None), ("two/d.png", "empty")]
+    assert [row.get("files") for row in rows[:2]] == [["one/a.png", "one/b.png"], ["two/c.png"]]
+    one = read_mammogram(tmp_path / "in" / "one" / "a.png", preprocess=SMALL)
+    assert rows[0]["score"] == pytest.approx(float(made.predict([[one, one]])[0]))
+    with pytest.raises(BundleError, match="a sample is a list of mammograms, for it answers per exam"):
+        made.predict([one])
+
+
+def test_a_bundle_with_clinical_columns_reads_them_from_a_table_by_file_name(tmp_path: Path) -> None:
+    import polars as pl
+
+    from mammoscope.models import ClinicalSettings, fit_clinical, read_clinical
+
+    picture(tmp_path / "in" / "a.png")
+    ages = pl.DataFrame({"age_years": [40.0, 60.0, None]})
+    made = several("image", tmp_path / "b", clinical=fit_clinical(ages, ClinicalSettings(columns=("age_years",))))
+    (tmp_path / "c.csv").write_text("file,age_years\na.png,90\n")
+
+    unknown = predict_files(made, [tmp_path / "in"], workers=0)[0]["score"]
+    known = predict_files(made, [tmp_path / "in"], clinical=read_clinical(tmp_path / "c.csv"), workers=0)[0]["score"]
+
+    assert unknown != known
+    with pytest.raises(SourceError, match="has no column 'file'"):
+        predict_files(made, [tmp_path / "in"], clinical=ages, workers=0)
+
+
+def test_a_bundle_of_classes_names_the_most_probable_one(tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.png")
+    density = Task(name="density", classes=("A", "B", "C", "D"), kind="ordinal")
+    made = several("image", tmp_path / "b", tasks=(density,))
+
+    row = predict_files(made, [tmp_path / "in"], workers=0)[0]
+
+    assert sum(row["classes"].values()) == pytest.approx(1)
+    assert row["classes"][row["call"]] == max(row["classes"].values()) == row["score"]

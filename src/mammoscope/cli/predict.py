@@ -13,17 +13,22 @@ def predict(
     bundle: Annotated[Path, typer.Argument(help="bundle folder, such as RUN/bundle", metavar="BUNDLE")],
     files: Annotated[list[Path], typer.Argument(help="mammograms, or folders of them", metavar="FILE...")],
     *,
+    clinical: Annotated[
+        Path | None,
+        typer.Option("--clinical", help="CSV with a column file, for a bundle that reads clinical columns"),
+    ] = None,
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Score mammograms with a trained bundle. Exit 1 if a file could not be read; it is listed with a code."""
     from mammoscope.cli.progress import counted
-    from mammoscope.models import Bundle, keep_memory, predict_files
+    from mammoscope.models import Bundle, keep_memory, predict_files, read_clinical
 
     keep_memory()
     loaded = Bundle.from_pretrained(bundle)
+    table = None if clinical is None else read_clinical(clinical)
     with counted("scoring") as progress:
-        rows = predict_files(loaded, files, workers=workers, progress=progress)
+        rows = predict_files(loaded, files, clinical=table, workers=workers, progress=progress)
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     else:

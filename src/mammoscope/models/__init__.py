@@ -1,7 +1,7 @@
 """From a model config to a network, its scores, and a bundle that can be given away."""
 
 from mammoscope.models.allocator import keep_memory
-from mammoscope.models.bundle import Bundle, Manifest, model_card
+from mammoscope.models.bundle import Bundle, Manifest, Sample, model_card
 from mammoscope.models.clinical import ClinicalEncoding, ClinicalSettings, encode, fit_clinical
 from mammoscope.models.config import ModelConfig
 from mammoscope.models.encoders.global_local import GlobalLocal, GlobalLocalEncoder, Looked
@@ -14,7 +14,7 @@ from mammoscope.models.estimators.settings import EstimatorConfig
 from mammoscope.models.histogram import HistogramModel, histogram_features, histogram_names
 from mammoscope.models.inputs import Inputs, to_input
 from mammoscope.models.network import MALIGNANT, Classifier, Design, FromEncoded, build, check_fit, depth_blocks
-from mammoscope.models.prediction import predict_files
+from mammoscope.models.prediction import predict_files, read_clinical
 from mammoscope.models.scoring import Precision, Turn, autocast, score, turned
 from mammoscope.models.tasks import UNKNOWN, Task, probabilities, spans, task_named
 from mammoscope.models.weights import save_tensors
@@ -40,6 +40,7 @@ __all__ = [
     "PatchToWhole",
     "PatchToWholeEncoder",
     "Precision",
+    "Sample",
     "SimpleCnn",
     "Task",
     "TimmModel",
@@ -58,6 +59,7 @@ __all__ = [
     "model_card",
     "predict_files",
     "probabilities",
+    "read_clinical",
     "restore_estimator",
     "save_tensors",
     "score",

@@ -10,11 +10,14 @@ bundle/
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import polars as pl
+import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -23,7 +26,7 @@ from mammoscope.calibrators import Calibrator
 from mammoscope.errors import BundleError
 from mammoscope.images import PIXELS_VERSION, Mammogram, Preprocess
 from mammoscope.images.grey import to_grey
-from mammoscope.models.clinical import ClinicalEncoding
+from mammoscope.models.clinical import ClinicalEncoding, encode
 from mammoscope.models.config import ModelConfig
 from mammoscope.models.estimators.base import part_of
 from mammoscope.models.estimators.fitting import restore_estimator
@@ -34,8 +37,12 @@ from mammoscope.models.scoring import Precision, Turn, score
 from mammoscope.models.tasks import Task
 from mammoscope.models.weights import save_tensors
 from mammoscope.storage import write_text
+from mammoscope.vocabulary import view_number
 
 FORMAT = "2"
+
+Sample = Mammogram | Sequence[Mammogram]
+"""What one answer is about: a mammogram, or all of a breast or exam."""
 
 
 class Manifest(BaseModel):
@@ -100,23 +107,49 @@ class Bundle:
     manifest: Manifest
     network: Classifier
 
-    def predict(self, mammograms: list[Mammogram]) -> np.ndarray:
+    def predict(self, samples: Sequence[Sample], *, clinical: pl.DataFrame | None = None) -> np.ndarray:
         """Answers of the main task to mammograms read with `manifest.preprocess`.
 
         Args:
-            mammograms: What `read_mammogram(file, preprocess=bundle.manifest.preprocess)` gave.
+            samples: What `read_mammogram(file, preprocess=bundle.manifest.preprocess)` gave; where the unit is a breast
+                or an exam, a list of them for each.
+            clinical: One row a sample, with the columns that the bundle reads beside pictures; an empty cell is
+                unknown. All unknown when not given.
 
         Returns:
             One score in [0, 1] each, of the positive class; where there are more than two, one column a class.
+
+        Raises:
+            BundleError: A sample is a list where it should not be, or the other way round.
+            SourceError: A clinical column is missing, or a cell is not of its type.
         """
-        found = self.probabilities(mammograms)[0]
+        found = self.probabilities(samples, clinical=clinical)[0]
         return found[:, 1] if self.manifest.tasks[0].kind == "binary" else found
 
-    def probabilities(self, mammograms: list[Mammogram]) -> list[np.ndarray]:
-        """Probability of each class for every task of the manifest, `mammograms classes` each."""
-        pictures = [to_grey(mammogram.pixels, bits=self.manifest.preprocess.bits) for mammogram in mammograms]
-        batches = (Inputs(to_input([picture])) for picture in pictures)
-        return score(self.network, batches, precision=self.manifest.precision, turns=self.manifest.turns)
+    def probabilities(self, samples: Sequence[Sample], *, clinical: pl.DataFrame | None = None) -> list[np.ndarray]:
+        """Probability of each class for every task of the manifest, `samples classes` each; see `predict`."""
+        manifest, columns = self.manifest, None
+        if manifest.clinical is not None:
+            empty = {column.column: [None] * len(samples) for column in manifest.clinical.columns}
+            table = pl.DataFrame(empty) if clinical is None else clinical
+            columns = torch.from_numpy(encode(manifest.clinical, table))
+        read = (
+            self._input(sample)._replace(clinical=None if columns is None else columns[at : at + 1])
+            for at, sample in enumerate(samples)
+        )
+        return score(self.network, read, precision=manifest.precision, turns=manifest.turns)
+
+    def _input(self, sample: Sample) -> Inputs:
+        bag = not isinstance(sample, Mammogram)
+        if bag != self.manifest.design.bags:
+            wanted = "a list of mammograms" if self.manifest.design.bags else "one mammogram"
+            raise BundleError(f"{self.manifest.name}: a sample is {wanted}, for it answers per {self.manifest.unit}")
+        mammograms = [sample] if isinstance(sample, Mammogram) else list(sample)
+        pixels = to_input([to_grey(one.pixels, bits=self.manifest.preprocess.bits) for one in mammograms])
+        if not bag:
+            return Inputs(pixels)
+        codes = torch.tensor([[view_number(one.laterality, one.view) for one in mammograms]])
+        return Inputs(pixels.unsqueeze(0), torch.ones_like(codes, dtype=torch.bool), codes)
 
     def save_pretrained(self, folder: Path) -> None:
         """Write the bundle; each file whole, the manifest last.
@@ -175,6 +208,18 @@ def _manifest(folder: Path) -> Manifest:
         raise BundleError(f"{folder.name}/bundle.json: {reason}. Fetch it again, or another version of it") from error
 
 
+def _input_words(manifest: Manifest) -> str:
+    what = {
+        "image": "one mammogram",
+        "lesion": "the crop of one lesion",
+        "breast": "all mammograms of one breast",
+        "exam": "all mammograms of one exam",
+    }[manifest.unit]
+    if manifest.clinical is None:
+        return what
+    return f"{what}, and {', '.join(column.column for column in manifest.clinical.columns)}"
+
+
 def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -201,7 +246,7 @@ def model_card(manifest: Manifest) -> str:
             f"- **A score near 1 says**: {manifest.meaning}",
             f"- **Operating threshold**: {threshold}",
             f"- **Calibration**: {calibration}",
-            f"- **Input**: one mammogram, {size} pixels, as `read_mammogram` makes it with `preprocess` of bundle.json",
+            f"- **Input**: {_input_words(manifest)}, {size} pixels, made by `read_mammogram` with these `preprocess`",
             f"- **Network**: `{manifest.model.model_dump_json()}`",
             f"- **Trained on**: `{json.dumps(manifest.data)}`",
             f"- **Measured on its test part**: `{json.dumps(manifest.results)}`",

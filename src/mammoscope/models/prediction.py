@@ -1,22 +1,28 @@
-"""Files to scores with a bundle."""
+"""Files to answers with a bundle."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
+from mammoscope.errors import SourceError
 from mammoscope.images import Limits, Mammogram, read_mammogram
-from mammoscope.images.folder import find_pictures
+from mammoscope.images.folder import Found, find_pictures
 from mammoscope.images.guarded import Answer, answers
-from mammoscope.models.bundle import Bundle
+from mammoscope.models.bundle import Bundle, Sample
+from mammoscope.vocabulary import Laterality
+
+NAMES = ("file", "score", "probability", "call", "laterality", "view", "traits", "code", "message")
 
 
 def predict_files(
     bundle: Bundle,
     files: Iterable[Path],
     *,
+    clinical: pl.DataFrame | None = None,
     limits: Limits | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -25,7 +31,10 @@ def predict_files(
 
     Args:
         bundle: The model.
-        files: Files of any name; in folders, those that `find_pictures` finds.
+        files: Files of any name; in folders, those that `find_pictures` finds. Of a bundle that answers per breast or
+            exam, the mammograms of one exam lie in one folder.
+        clinical: Columns that the bundle reads beside pictures, with a column `file` that has the name of each file as
+            `find_pictures` gives it, or of a breast or exam its folder; who is not in it is unknown.
         limits: What reading one file may cost; the defaults if None.
         workers: Guarded processes that read; one per processor when not given. With 0 this one reads, too.
         progress: Called with (files done, files in all).
@@ -34,31 +43,101 @@ def predict_files(
         One row a file, in the order given: `file` (its name; in a folder, its path from there), `score`,
         `probability` (None where the bundle has no calibrator), `call` (positive, negative, or None without a
         threshold), `laterality`, `view`, `traits` (what sets it apart from a plain mammogram); or `code` and `message`
-        where the file could not be read. No file is left out.
+        where the file could not be read. Of more than two classes `call` is the most probable one and `score` its
+        probability; `classes` has them all. Of a breast or exam one row each, with `files`, before the rows of files
+        that could not be read. No file is left out.
 
     Raises:
-        SourceError: A folder holds no mammogram.
+        SourceError: A folder holds no mammogram, or the clinical table lacks a column.
     """
     found = find_pictures(files)
-    rows: list[dict[str, Any]] = [{}] * len(found)
+    told = partial(_clinical, bundle, clinical)
     read = partial(read_mammogram, preprocess=bundle.manifest.preprocess)
-    paths = (one.path for one in found)
-    for done, answer in enumerate(answers(read, paths, limits=limits, workers=workers), start=1):
-        rows[answer.at] = _row(bundle, answer, name=found[answer.at].name)
+    arrived: dict[int, Answer[Mammogram]] = {}
+    bags = bundle.manifest.design.bags
+    rows: list[dict[str, Any]] = [{}] * len(found)
+    together: list[dict[str, Any]] = []
+    folders = [str(one.path.parent) for one in found]
+    for done, answer in enumerate(answers(read, (one.path for one in found), limits=limits, workers=workers), start=1):
+        name = found[answer.at].name
+        if answer.result is None or not bags:
+            rows[answer.at] = _row(bundle, answer, name=name, told=told)
+        if bags:
+            arrived[answer.at] = answer
+            same = [at for at, folder in enumerate(folders) if folder == folders[answer.at]]
+            if all(at in arrived for at in same):
+                together += _rows(bundle, [(found[at], arrived.pop(at)) for at in same], told=told)
         if progress is not None:
             progress(done, len(found))
-    return rows
+    return [*sorted(together, key=lambda row: str(row["file"])), *(row for row in rows if row)]
 
 
-def _row(bundle: Bundle, answer: Answer[Mammogram], *, name: str) -> dict[str, Any]:
-    names = ("file", "score", "probability", "call", "laterality", "view", "traits", "code", "message")
-    row: dict[str, Any] = dict.fromkeys(names) | {"file": name}
+def _rows(
+    bundle: Bundle, read: Sequence[tuple[Found, Answer[Mammogram]]], *, told: Callable[[str], pl.DataFrame | None]
+) -> list[dict[str, Any]]:
+    """One row for the exam in a folder, or for each of its breasts."""
+    sides: dict[Laterality | None, list[tuple[Found, Mammogram]]] = {}
+    for one, answer in read:
+        if answer.result is not None:
+            side = answer.result.laterality if bundle.manifest.unit == "breast" else None
+            sides.setdefault(side, []).append((one, answer.result))
+    found = []
+    for side, pictures in sides.items():
+        name = pictures[0][0].path.parent.name
+        about = {"file": name, "laterality": side, "files": [one.name for one, _ in pictures]}
+        about["traits"] = sorted({str(trait) for _, mammogram in pictures for trait in mammogram.traits})
+        sample = [mammogram for _, mammogram in pictures]
+        found.append(dict.fromkeys(NAMES) | about | _answered(bundle, sample, clinical=told(name)))
+    return found
+
+
+def _row(
+    bundle: Bundle, answer: Answer[Mammogram], *, name: str, told: Callable[[str], pl.DataFrame | None]
+) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(NAMES) | {"file": name}
     mammogram = answer.result
     if mammogram is None:
         return row | {"code": answer.code, "message": answer.message}
-    score = float(bundle.predict([mammogram])[0])
-    threshold, calibrator = bundle.manifest.threshold, bundle.manifest.calibrator
+    about = {"laterality": mammogram.laterality, "view": mammogram.view, "traits": list(mammogram.traits)}
+    return row | about | _answered(bundle, mammogram, clinical=told(name))
+
+
+def _answered(bundle: Bundle, sample: Sample, *, clinical: pl.DataFrame | None) -> dict[str, Any]:
+    """Score, probability and call of one sample."""
+    manifest, chances = bundle.manifest, bundle.probabilities([sample], clinical=clinical)[0][0]
+    task = manifest.tasks[0]
+    if task.kind != "binary":
+        most = int(chances.argmax())
+        classes = {name: float(chance) for name, chance in zip(task.classes, chances, strict=True)}
+        return {"score": float(chances[most]), "call": task.classes[most], "classes": classes}
+    score, threshold, calibrator = float(chances[1]), manifest.threshold, manifest.calibrator
     probability = None if calibrator is None else float(calibrator.apply(np.array([score]))[0])
     call = None if threshold is None else "positive" if score >= threshold else "negative"
-    about = {"laterality": mammogram.laterality, "view": mammogram.view, "traits": list(mammogram.traits)}
-    return row | {"score": score, "probability": probability, "call": call} | about
+    return {"score": score, "probability": probability, "call": call}
+
+
+def _clinical(bundle: Bundle, table: pl.DataFrame | None, name: str) -> pl.DataFrame | None:
+    """The row of a file; None where all is unknown."""
+    if table is None or bundle.manifest.clinical is None:
+        return None
+    if "file" not in table.columns:
+        raise SourceError("clinical table: has no column 'file'. Add it, with the name of each file")
+    row = table.filter(pl.col("file").cast(pl.String) == name)
+    if row.height > 1:
+        raise SourceError(f"clinical table: file {name!r} stands {row.height} times. Keep one row")
+    return row if row.height else None
+
+
+def read_clinical(path: Path) -> pl.DataFrame:
+    """Read a CSV of clinical columns for `predict_files`; every cell is text, and is parsed as its column asks.
+
+    Raises:
+        SourceError: There is no such file, or it is not a table.
+    """
+    try:
+        return pl.read_csv(path, infer_schema=False)
+    except FileNotFoundError:
+        raise SourceError(f"{path.name}: no such file. Give a CSV with a column file") from None
+    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise SourceError(f"{path.name}: is not a CSV table ({reason}). Save it as UTF-8 CSV") from error
