@@ -95,7 +95,13 @@ def run_epoch(
     """
     recipe, settings = course.recipe, course.recipe.training
     started = time.perf_counter()
-    order = epoch_order(course.samples.main, seed=recipe.seed, epoch=epoch, sampling=settings.sampling)
+    order = epoch_order(
+        course.samples.main,
+        seed=recipe.seed,
+        epoch=epoch,
+        sampling=settings.sampling,
+        patients=course.samples.patients,
+    )
     steps = steps_of(order, batch_size=settings.batch_size, drop_last=True)
     device = next(learner.network.parameters()).device
     losses: list[float] = []
