@@ -75,3 +75,20 @@ def write_members(folder: Path, *, signals: dict[str, float]) -> None:
         rows.with_columns(score=pl.Series(1 / (1 + np.exp(-logit)))).write_parquet(
             folder / "members" / f"{name}.parquet"
         )
+
+
+MEASURE = {"threshold": "youden", "replicates": 60, "confidence": 0.95}
+
+
+def with_everything(folder: Path) -> Path:
+    """A run of yes or no with two members and two other tasks, not measured."""
+    write_run(folder, patients=40)
+    set_recipe(folder, measure=MEASURE)
+    write_members(folder, signals={"cnn-head": 1.6, "forest": 0.0})
+    (folder / "tasks").mkdir()
+    cohort, rows = (pl.read_parquet(folder / f"{name}.parquet") for name in ("cohort", "predictions"))
+    told = answered(cohort, task="density", classes=ABCD, signal=1.0, seed=3)
+    told.write_parquet(folder / "tasks" / "density.parquet")
+    dense = rows.with_columns(label=pl.col("density").is_in(["C", "D"]).cast(pl.Int8)).drop_nulls("label")
+    dense.write_parquet(folder / "tasks" / "dense.parquet")
+    return folder

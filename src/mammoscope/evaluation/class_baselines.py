@@ -142,7 +142,7 @@ def _metadata(about: _Table) -> ClassGuess | str:
     pipeline = metadata_pipeline([n for n in used if n in NUMBERS], [n for n in used if n in CATEGORIES])
     pipeline.fit(metadata_features(train, used), train[about.task].to_numpy())
     scores = _in_order(
-        pipeline.predict_proba(metadata_features(rows, used)), names=pipeline.classes_, classes=about.classes
+        pipeline.predict_proba(metadata_features(rows, used)), names=[str(name) for name in pipeline.classes_], classes=about.classes
     )
     return ClassGuess(scores=scores, used=used, dropped=dropped)
 
@@ -162,7 +162,7 @@ def _intensity(about: _Table) -> ClassGuess | str:
     centre, spread = fitted.mean(), fitted.std() or 1.0
     powers = [np.column_stack([z := (values - centre) / spread, z**2]) for values in (fitted, asked)]
     model = LogisticRegression(max_iter=1000).fit(powers[0], known[about.task].to_numpy())
-    scores = _in_order(model.predict_proba(powers[1]), names=model.classes_, classes=about.classes)
+    scores = _in_order(model.predict_proba(powers[1]), names=[str(name) for name in model.classes_], classes=about.classes)
     return ClassGuess(scores=scores, used=("mean_intensity",), dropped={})
 
 
@@ -178,7 +178,7 @@ def _in_order(
     scores: Float[np.ndarray, "rows fitted"], *, names: Sequence[str], classes: Sequence[str]
 ) -> Float[np.ndarray, "rows classes"]:
     """Columns in the order of the classes; 0 for a class that the train part does not have."""
-    place = {str(name): at for at, name in enumerate(names)}
+    place = {name: at for at, name in enumerate(names)}
     columns = [scores[:, place[name]] if name in place else np.zeros(len(scores)) for name in classes]
     whole: Float[np.ndarray, "rows classes"] = np.clip(np.column_stack(columns), 0.0, 1.0)
     return whole
