@@ -18,8 +18,10 @@ from mammoscope.batches.places import lesion_places
 from mammoscope.cli import app
 from mammoscope.cohort import TASK_CLASSES, Input, bags, label_codes, label_table, unit_rows
 from mammoscope.errors import ImageError, RecipeError, SourceError, StorageError
+from mammoscope.explain.again import read_again
 from mammoscope.images import Preprocess, read_mammogram
 from mammoscope.images.cached import geometry_of
+from mammoscope.images.grey import to_grey
 from mammoscope.images.lesions import around, inside
 from mammoscope.phantom import write_cbis_ddsm
 from mammoscope.pipeline import candidates, divide, make_ready
@@ -484,7 +486,7 @@ def test_images_are_not_cut_as_lesions(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def cbis(tmp_path_factory: pytest.TempPathFactory) -> Index:
     folder = tmp_path_factory.mktemp("cbis")
-    write_cbis_ddsm(folder, patients=12, seed=3, rows=512)
+    write_cbis_ddsm(folder, patients=8, seed=3, rows=512)
     return build_index(SOURCES["cbis_ddsm"], folder)
 
 
@@ -506,7 +508,7 @@ def test_the_lesions_of_cbis_ddsm_are_divided_and_prepared(cbis: Index, tmp_path
     assert ready["file"].null_count() == 0
     stated = lesions.select(pl.concat_str("image_id", "lesion_id", separator="#").alias("image_id"), "malignant")
     assert ready.select("image_id", "malignant").sort("image_id").equals(stated.sort("image_id"))
-    assert ready.group_by("patient_id").agg(pl.col("part").n_unique())["part"].to_list() == [1] * 12
+    assert ready.group_by("patient_id").agg(pl.col("part").n_unique())["part"].to_list() == [1] * 8
     parts = dict(ready.select("image_id", "path").iter_rows())
     assert (set(parts.values()) == set(lesions["crop_path"])) is (crop == "file")
 
@@ -527,6 +529,23 @@ def test_the_cut_around_a_mask_holds_what_the_crop_of_cbis_ddsm_shows(cbis: Inde
         assert match > 0.99
         assert place["lesion_x0"] < x < place["lesion_x1"]
         assert place["lesion_y0"] < y < place["lesion_y1"]
+
+
+@pytest.mark.parametrize("crop", ["file", "box"])
+def test_a_lesion_read_again_is_the_picture_that_was_prepared(cbis: Index, tmp_path: Path, crop: str) -> None:
+    sample = Input(unit="lesion", crop=crop)
+    rows = rows_of(cbis, unit="lesion", crop=crop).head(4)
+    settings = Preprocess(rows=48, cols=40)
+    done = prepare(rows, roots=cbis.roots, preprocess=settings, folder=tmp_path, workers=0, sample=sample)
+
+    for row, file in zip(rows.to_dicts(), done["file"], strict=True):
+        again, outlines = read_again(row, index=cbis, preprocess=settings, sample=sample)
+
+        np.testing.assert_array_equal(to_grey(again.pixels, bits=16), np.load(tmp_path / file))
+        assert [bool(outlines), again.geometry] == [crop == "box", geometry_of(tmp_path / file)]
+        for outline in outlines:  # a quarter of the box as air on each side: the lesion takes the middle
+            assert outline.min() >= 0
+            assert np.abs(outline.mean(axis=0) - (20, 24)).max() < 8
 
 
 def test_the_command_prepares_lesions(cbis: Index, tmp_path: Path) -> None:
