@@ -34,6 +34,7 @@ from mammoscope.cli.run import run
 from mammoscope.cli.seal import seal
 from mammoscope.cli.sources import sources
 from mammoscope.cli.split import split
+from mammoscope.cli.sweep import sweep
 from mammoscope.cli.train import train
 from mammoscope.errors import MammoscopeError
 
@@ -62,6 +63,7 @@ for verb in (
         report,
         cross_validate,
         repeat,
+        sweep,
         ensemble,
         compare,
         leaderboard,

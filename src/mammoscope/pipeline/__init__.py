@@ -17,10 +17,12 @@ from mammoscope.pipeline.results import explain, measure
 from mammoscope.pipeline.robustness import robustness
 from mammoscope.pipeline.sealing import seal_run, seals_of
 from mammoscope.pipeline.siblings import Work
+from mammoscope.pipeline.sweeping import Swept, sweep
 from mammoscope.pipeline.whole import Done, run_recipe
 
 __all__ = [
     "Done",
+    "Swept",
     "Work",
     "candidates",
     "checked",
@@ -43,6 +45,7 @@ __all__ = [
     "run_recipe",
     "seal_run",
     "seals_of",
+    "sweep",
     "to_prepare",
     "validate_externally",
 ]

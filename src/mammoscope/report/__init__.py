@@ -11,6 +11,7 @@ from mammoscope.report.robustness import robustness_lines
 from mammoscope.report.spread import spread_lines, write_spread
 from mammoscope.report.subgroups import subgroup_lines
 from mammoscope.report.summary import summary_lines
+from mammoscope.report.sweep import sweep_lines, write_sweep
 
 __all__ = [
     "external_lines",
@@ -18,6 +19,7 @@ __all__ = [
     "spread_lines",
     "subgroup_lines",
     "summary_lines",
+    "sweep_lines",
     "write_augmentations",
     "write_cards",
     "write_comparison",
@@ -25,4 +27,5 @@ __all__ = [
     "write_description",
     "write_report",
     "write_spread",
+    "write_sweep",
 ]
