@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pydicom
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -247,6 +247,7 @@ def test_a_breast_is_positive_if_any_of_its_pictures_is_and_unknown_sides_are_co
     assert flow[2:] == [("of a known side", 2), ("with a label", 2)]
 
 
+@settings(max_examples=25)
 @given(st.permutations(range(6)))
 def test_bags_do_not_depend_on_the_order_of_the_rows(order: list[int]) -> None:
     records = [
@@ -486,7 +487,7 @@ def test_images_are_not_cut_as_lesions(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def cbis(tmp_path_factory: pytest.TempPathFactory) -> Index:
     folder = tmp_path_factory.mktemp("cbis")
-    write_cbis_ddsm(folder, patients=8, seed=3, rows=512)
+    write_cbis_ddsm(folder, patients=12, seed=3, rows=320)
     return build_index(SOURCES["cbis_ddsm"], folder)
 
 
@@ -508,7 +509,7 @@ def test_the_lesions_of_cbis_ddsm_are_divided_and_prepared(cbis: Index, tmp_path
     assert ready["file"].null_count() == 0
     stated = lesions.select(pl.concat_str("image_id", "lesion_id", separator="#").alias("image_id"), "malignant")
     assert ready.select("image_id", "malignant").sort("image_id").equals(stated.sort("image_id"))
-    assert ready.group_by("patient_id").agg(pl.col("part").n_unique())["part"].to_list() == [1] * 8
+    assert ready.group_by("patient_id").agg(pl.col("part").n_unique())["part"].to_list() == [1] * 12
     parts = dict(ready.select("image_id", "path").iter_rows())
     assert (set(parts.values()) == set(lesions["crop_path"])) is (crop == "file")
 
