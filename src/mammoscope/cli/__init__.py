@@ -27,6 +27,7 @@ from mammoscope.cli.merge import merge
 from mammoscope.cli.phantom import phantom
 from mammoscope.cli.predict import predict
 from mammoscope.cli.prepare import prepare
+from mammoscope.cli.recipes import recipes
 from mammoscope.cli.repeat import repeat
 from mammoscope.cli.report import report
 from mammoscope.cli.robustness import robustness
@@ -64,6 +65,7 @@ for verb in (
         cross_validate,
         repeat,
         sweep,
+        recipes,
         ensemble,
         compare,
         leaderboard,

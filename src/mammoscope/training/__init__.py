@@ -4,6 +4,7 @@ from mammoscope.training.alarms import Event, alarms
 from mammoscope.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from mammoscope.training.data import Data, samples_of, training_data
 from mammoscope.training.estimating import embeddings_of
+from mammoscope.training.headers import RecipeHeader, recipe_headers
 from mammoscope.training.loop import Moment, Trained, Watch, train
 from mammoscope.training.objective import class_weights, loss
 from mammoscope.training.recipe import Measure, Recipe, Select, read_recipe
@@ -20,6 +21,7 @@ __all__ = [
     "Measure",
     "Moment",
     "Recipe",
+    "RecipeHeader",
     "Select",
     "Stage",
     "Start",
@@ -36,6 +38,7 @@ __all__ = [
     "read_checkpoint",
     "read_recipe",
     "read_start",
+    "recipe_headers",
     "samples_of",
     "scores_of",
     "shelf",
