@@ -47,7 +47,7 @@ def test_cards_of_a_class_run_leave_open_what_is_of_yes_or_no_only(run: Path, fa
     texts = {path.name: path.read_text(encoding="utf-8") for path in write_cards(run)}
 
     card = texts["model-card.md"]
-    assert "damaged" not in "".join(texts.values())
+    assert "metrics.json is damaged" not in "".join(texts.values())
     assert f"{facts['units']['image']['test']['accuracy']['value']:.3f}" in card
     assert "the class with the highest score is called" in card
     assert "Quadratic kappa per image" in card

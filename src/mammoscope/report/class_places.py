@@ -81,6 +81,7 @@ def class_comparison(runs: Sequence[ClassContest]) -> ClassComparison:
         "size": rows_words(test, unit=unit),
         "unit": unit,
         "first": SHORT[key],
+        "first_lower": lower(SHORT[key]),
         "confidence": level,
         "replicates": first["replicates"],
         "seed": first["seed"],
