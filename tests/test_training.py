@@ -22,6 +22,7 @@ from mammoscope.errors import RecipeError, StorageError
 from mammoscope.models import MALIGNANT, SimpleCnn, TimmModel, build
 from mammoscope.training import (
     Data,
+    Measure,
     Recipe,
     Stage,
     Training,
@@ -304,3 +305,17 @@ def test_kill_9_in_the_middle_of_an_epoch_loses_at_most_that_epoch(tmp_path: Pat
     assert 1 <= len(before) < TINY.epochs
     assert resumed.resumed_after >= len(before)
     assert without_times(resumed.history) == without_times(unbroken.history)
+
+
+def test_what_a_recipe_measures_by_default_is_what_evaluate_does() -> None:
+    from inspect import signature
+
+    from mammoscope.evaluation import AGGREGATION, TARGETS, evaluate, evaluation_options
+
+    told = evaluation_options(Measure().model_dump())
+
+    assert told["targets"] == TARGETS
+    assert told["aggregation"] == AGGREGATION
+    default = {name: one.default for name, one in signature(evaluate).parameters.items()}
+    same = ("rule", "calibration", "calibration_bins", "coverage", "wished_width", "replicates", "confidence")
+    assert {name: told[name] for name in same} == {name: default[name] for name in same}

@@ -19,10 +19,6 @@ CLASSES_SHOWN = ("accuracy", "balanced_accuracy", "macro_auc", "kappa_quadratic"
 """Numbers that go into the bundle, of yes or no and of several classes."""
 
 
-LATER = ("calibration_bins", "coverage", "wished_width")
-"""Settings of [measure] that `evaluate` takes under the same name, where they are stated."""
-
-
 def measure(run: Path, *, break_seal: bool = False) -> dict[str, Any]:
     """Compute every number of a run from its predictions; leaves `metrics.json` and completes the bundle.
 
@@ -65,18 +61,9 @@ def measure(run: Path, *, break_seal: bool = False) -> dict[str, Any]:
 
 def _how(settings: dict[str, Any], row: Any) -> dict[str, Any]:
     """A recipe's [measure] as `evaluate` takes it."""
-    from mammoscope.evaluation import Aggregation, Targets
+    from mammoscope.evaluation import evaluation_options
 
-    return {
-        **rule_of(settings),
-        "headline": row,
-        "targets": Targets(prevalence=settings.get("prevalence")),
-        "aggregation": Aggregation(row=row),
-        "calibration": settings.get("calibration", "none"),
-        "replicates": settings["replicates"],
-        "confidence": settings["confidence"],
-        **{name: settings[name] for name in LATER if settings.get(name) is not None},
-    }
+    return {"headline": row, **evaluation_options(settings, row=row)}
 
 
 def _of_members(how: dict[str, Any]) -> dict[str, Any]:
@@ -112,13 +99,6 @@ def _of_rows(recipe: dict[str, Any]) -> list[str]:
     if (recipe.get("input") or {}).get("unit") != "lesion":
         return []
     return ["a row is the crop of one lesion: what is told per image is told per lesion"]
-
-
-def rule_of(settings: dict[str, Any]) -> dict[str, Any]:
-    """The rule of a recipe's [measure], and of its numbers the one that the rule takes."""
-    rule = settings["threshold"]
-    bounds = {"sensitivity": "at_least", "specificity": "at_least", "recall_rate": "at_most", "cost": "miss_cost"}
-    return {"rule": rule} | ({bounds[rule]: settings[bounds[rule]]} if rule in bounds else {})
 
 
 def explain(run: Path, *, each: int = 4, root: Path | None = None) -> list[dict[str, Any]]:

@@ -6,8 +6,9 @@ from mammoscope.training.data import Data, samples_of, training_data
 from mammoscope.training.estimating import embeddings_of
 from mammoscope.training.headers import RecipeHeader, recipe_headers
 from mammoscope.training.loop import Moment, Trained, Watch, train
+from mammoscope.training.measure import Measure
 from mammoscope.training.objective import class_weights, loss
-from mammoscope.training.recipe import Measure, Recipe, Select, read_recipe
+from mammoscope.training.recipe import Recipe, Select, read_recipe
 from mammoscope.training.schedule import learning_rate
 from mammoscope.training.shelf import find_recipe, shelf
 from mammoscope.training.stages import Stage, Training

@@ -11,7 +11,7 @@ import tomllib
 import types
 import typing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -19,7 +19,8 @@ from mammoscope.batches import Augment
 from mammoscope.cohort import TASK_CLASSES, Input, RatioSplit, SplitSettings
 from mammoscope.errors import RecipeError, nearest
 from mammoscope.images import Preprocess
-from mammoscope.models import ClinicalSettings, EstimatorConfig, ModelConfig, Task, TimmModel, Turn, task_named
+from mammoscope.models import ClinicalSettings, EstimatorConfig, ModelConfig, Task, TimmModel, task_named
+from mammoscope.training.measure import Measure
 from mammoscope.training.stages import Stage, Strict, Training
 from mammoscope.vocabulary import LesionKind, View
 
@@ -32,35 +33,6 @@ class Select(Strict):
     lesion_kinds: tuple[LesionKind, ...] | None = Field(
         default=None, description="only images with a lesion of these kinds, judged by them; all when not given"
     )
-
-
-class Measure(Strict):
-    """How the run is measured."""
-
-    threshold: Literal["youden", "sensitivity", "specificity", "recall_rate", "cost"] = Field(
-        default="youden", description="rule, on tune"
-    )
-    at_least: float = Field(default=0.9, gt=0, lt=1, description="the sensitivity or specificity asked for")
-    at_most: float = Field(default=0.1, gt=0, lt=1, description="the recall_rate asked for")
-    miss_cost: float | None = Field(default=None, gt=0, description="of one miss in false recalls, for cost")
-    prevalence: float | None = Field(
-        default=None, gt=0, lt=1, description="share of positives where it shall be used, for clinical numbers"
-    )
-    calibration: Literal["none", "temperature", "platt", "isotonic", "beta"] = Field(
-        default="none", description="from scores to probabilities, on tune"
-    )
-    turns: tuple[Turn, ...] = Field(
-        default=(), description="test-time augmentation: the mean over the pictures as they are and so turned"
-    )
-    replicates: int = Field(default=2000, ge=100, description="bootstrap replicates over patients")
-    confidence: float = Field(default=0.95, gt=0, lt=1, description="level of the intervals")
-
-    @model_validator(mode="after")
-    def _complete(self) -> "Measure":
-        missing = [name for name in ("miss_cost", "prevalence") if getattr(self, name) is None]
-        if self.threshold == "cost" and missing:
-            raise ValueError(f"threshold 'cost' needs {' and '.join(missing)}. Add them to [measure]")
-        return self
 
 
 class Recipe(Strict):
