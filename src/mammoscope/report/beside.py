@@ -32,6 +32,7 @@ EVENTS = {
     "low-sensitivity": "sensitivity below the floor",
     "exploding-loss": "the loss exploded",
     "overfitting": "the tune part falls behind",
+    "statistics-apart": "batch normalisation per process",
     "returned": "went back to the last good weights",
 }
 """Kind of an event to its name in print."""

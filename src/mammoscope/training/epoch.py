@@ -17,6 +17,7 @@ from mammoscope.models import UNKNOWN, Classifier, GlobalLocalEncoder, Inputs, a
 from mammoscope.training.alarms import exploded
 from mammoscope.training.changing import changed
 from mammoscope.training.objective import loss
+from mammoscope.training.processes import ALONE, Team, sum_gradients
 from mammoscope.training.recipe import Recipe
 from mammoscope.training.schedule import learning_rate
 from mammoscope.training.stages import Stage
@@ -40,6 +41,7 @@ class Course:
         samples: Of the train part.
         weights: Of the classes of each task.
         rate: Factor on the learning rate.
+        team: Processes that share each step.
     """
 
     recipe: Recipe
@@ -48,6 +50,7 @@ class Course:
     samples: Samples
     weights: list[Tensor]
     rate: float
+    team: Team = ALONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,7 +59,7 @@ class Learner:
 
     Attributes:
         network: The model.
-        forward: How it is called: itself, compiled, or wrapped for several processes.
+        forward: How it is called: itself, compiled, or on what a frozen encoder said.
         optimizer: Of the stage.
         average: Moving average of the weights, if there is one.
     """
@@ -88,12 +91,12 @@ def run_epoch(
 
     Returns:
         `steps`, `train_loss`, `train_accuracy` (of the main task, on the pictures as they were changed), `lr`,
-        `images_per_s`, `wait_share` (of the time, waiting for pictures), `peak_mib`.
+        `images_per_s` (of all processes), and of this one `wait_share` (of the time, waiting for pictures), `peak_mib`.
 
     Raises:
         ExplodedError: The loss is no number, or a hundred times what it was.
     """
-    recipe, settings = course.recipe, course.recipe.training
+    recipe, settings, team = course.recipe, course.recipe.training, course.team
     started = time.perf_counter()
     order = epoch_order(
         course.samples.main,
@@ -105,17 +108,18 @@ def run_epoch(
     steps = steps_of(order, batch_size=settings.batch_size, drop_last=True)
     device = next(learner.network.parameters()).device
     losses: list[float] = []
-    right, seen, lr = 0, 0, 0.0
-    clock = _Clock(batches(course.samples, _parts(steps, settings.accumulate), pictures=pictures))
+    right, seen, lr = 0.0, 0, 0.0
+    shares = [team.share(part) for rows in steps for part in _parts(rows, settings.accumulate)]
+    clock = _Clock(batches(course.samples, shares, pictures=pictures))
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         for number, rows in enumerate(steps):
-            torch.manual_seed(_seed(recipe.seed, epoch, number))  # dropout of this step
+            torch.manual_seed(_seed(recipe.seed, epoch, number, team.rank))  # dropout of this step
             at = (epoch - course.first) * len(steps) + number
             lr = course.rate * learning_rate(course.stage, step=at, steps_per_epoch=len(steps), tune_losses=tune_losses)
             learner.optimizer.zero_grad(set_to_none=True)
             known = (course.samples.labels[rows] != UNKNOWN).sum(axis=0).tolist()
-            total = 0.0
-            for _ in range(min(settings.accumulate, len(rows))):
+            total, hit = 0.0, 0.0
+            for part in _parts(rows, settings.accumulate):
                 value, hits = _backward(
                     learner,
                     course,
@@ -124,9 +128,11 @@ def run_epoch(
                     step=number,
                     known=known,
                     encoded=pictures is not None,
+                    weight=team.weight(len(part)),
                 )
-                total, right = total + value, right + hits
-            seen += len(rows)
+                total, hit = total + value, hit + hits
+            total, hit = sum_gradients(learner.network, beside=(total, hit), team=team)
+            seen, right = seen + len(rows), right + hit
             losses.append(total)
             if exploded(losses):
                 raise ExplodedError(f"the loss became {total:.4g} in step {number + 1} at a learning rate of {lr:.3g}")
@@ -146,8 +152,16 @@ def run_epoch(
 
 
 def _backward(
-    learner: Learner, course: Course, batch: Batch, *, epoch: int, step: int, known: list[int], encoded: bool
-) -> tuple[float, int]:
+    learner: Learner,
+    course: Course,
+    batch: Batch,
+    *,
+    epoch: int,
+    step: int,
+    known: list[int],
+    encoded: bool,
+    weight: float,
+) -> tuple[float, float]:
     """Gradients of one part of a step; its share of the loss, and how many of its main labels were hit."""
     recipe, network = course.recipe, learner.network
     seen = changed(batch, recipe=recipe, epoch=epoch, step=step, encoded=encoded)
@@ -178,9 +192,10 @@ def _backward(
             known=known[:1],
         )
         value = value + alone
+    value = value * weight
     value.backward()  # type: ignore[no-untyped-call]
     calls = probabilities(logits.detach()[:, spans(network.tasks)[0]], network.tasks[0]).argmax(dim=1)
-    return value.item(), int((calls == labels[:, 0]).sum())
+    return value.item(), int((calls == labels[:, 0]).sum()) * weight
 
 
 def _answered(learner: Learner, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
@@ -205,8 +220,8 @@ def _stepped(learner: Learner, *, lr: float, clip_norm: float | None) -> None:
         learner.average.update_parameters(learner.network)
 
 
-def _parts(steps: Sequence[np.ndarray], accumulate: int) -> list[np.ndarray]:
-    return [part for rows in steps for part in np.array_split(rows, min(accumulate, len(rows)))]
+def _parts(rows: np.ndarray, accumulate: int) -> list[np.ndarray]:
+    return np.array_split(rows, min(accumulate, len(rows)))
 
 
 class _Clock:

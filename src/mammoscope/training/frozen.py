@@ -11,6 +11,7 @@ from mammoscope.batches import Pictures, Samples, read_pictures, steps_of
 from mammoscope.models import Classifier, Inputs, autocast
 from mammoscope.training.changing import augmented
 from mammoscope.training.data import Data
+from mammoscope.training.processes import ALONE, Team, completed
 from mammoscope.training.recipe import Recipe
 
 
@@ -20,10 +21,11 @@ class Frozen:
     With augmentation an epoch sees view `epoch % frozen_views` of each picture, the same each time it comes round.
     """
 
-    def __init__(self, recipe: Recipe, *, network: Classifier, data: Data) -> None:
+    def __init__(self, recipe: Recipe, *, network: Classifier, data: Data, team: Team = ALONE) -> None:
         self._recipe = recipe
         self._network = network
         self._data = data
+        self._team = team
         self._views: dict[int, Tensor] = {}
         self._tune: Tensor | None = None
 
@@ -31,14 +33,17 @@ class Frozen:
         """What stands for the train pictures in an epoch."""
         view = epoch % self._recipe.training.frozen_views
         if view not in self._views:
-            self._views[view] = encoded(self._network, self._data.train, recipe=self._recipe, view=view)
+            self._views[view] = self._encoded(self._data.train, view=view)
         return partial(_taken, self._views[view])
 
     def tune(self, numbers: Int[np.ndarray, " pictures"]) -> Float32[Tensor, "pictures width"]:
         """What stands for tune pictures, which are never changed."""
         if self._tune is None:
-            self._tune = encoded(self._network, self._data.tune, recipe=self._recipe)
+            self._tune = self._encoded(self._data.tune)
         return _taken(self._tune, numbers)
+
+    def _encoded(self, samples: Samples, *, view: int | None = None) -> Tensor:
+        return encoded(self._network, samples, recipe=self._recipe, view=view, team=self._team)
 
 
 def _taken(vectors: Tensor, numbers: np.ndarray) -> Tensor:
@@ -46,7 +51,7 @@ def _taken(vectors: Tensor, numbers: np.ndarray) -> Tensor:
 
 
 def encoded(
-    network: Classifier, samples: Samples, *, recipe: Recipe, view: int | None = None
+    network: Classifier, samples: Samples, *, recipe: Recipe, view: int | None = None, team: Team = ALONE
 ) -> Float32[Tensor, "pictures width"]:
     """The encoder's vector of every picture.
 
@@ -55,18 +60,21 @@ def encoded(
         samples: Prepared pictures.
         recipe: Its augmentation, precision and batch size.
         view: Which augmented view; None for the pictures as they are.
+        team: Processes that share the work; each has all vectors in the end.
     """
     device = next(network.parameters()).device
     training = network.training
     network.eval()
-    rows: list[Tensor] = []
+    steps = steps_of(np.arange(len(samples.files)), batch_size=recipe.training.batch_size)[team.rank :: team.count]
+    rows: list[Tensor] = [torch.empty(0, network.encoder.width, device=device)]
     try:
         with torch.inference_mode(), autocast(device, recipe.training.precision):
-            for numbers in steps_of(np.arange(len(samples.files)), batch_size=recipe.training.batch_size):
+            for numbers in steps:
                 pixels = read_pictures(samples, numbers)
                 if view is not None:
                     pixels = augmented(pixels, recipe=recipe, epoch=view, numbers=numbers)
                 rows.append(network.encoded(Inputs(pixels).placed(device).pixels).float())
     finally:
         network.train(training)
-    return torch.cat(rows).clone()
+    at = np.concatenate([np.empty(0, dtype=np.int64), *steps])
+    return completed(torch.cat(rows).clone(), at=at, count=len(samples.files), team=team)

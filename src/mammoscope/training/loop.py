@@ -34,6 +34,16 @@ from mammoscope.training.estimating import fitted
 from mammoscope.training.freezing import freeze, optimizer_of, training_mode
 from mammoscope.training.frozen import Frozen
 from mammoscope.training.objective import class_weights
+from mammoscope.training.processes import (
+    ALONE,
+    APART,
+    Team,
+    agree_on_statistics,
+    apart,
+    check_alike,
+    wait,
+    with_shared_statistics,
+)
 from mammoscope.training.recipe import Recipe
 from mammoscope.training.start import Start, starting_network
 from mammoscope.training.tuning import scores_of, tune_row
@@ -76,6 +86,7 @@ class Workshop:
     device: torch.device
     start: Start | None
     watch: Watch | None
+    team: Team
 
     @property
     def last(self) -> Path:
@@ -96,45 +107,54 @@ def train(
     device: torch.device | None = None,
     start: Start | None = None,
     watch: Watch | None = None,
+    team: Team = ALONE,
 ) -> Trained:
     """Train as a recipe says, from the last checkpoint in the folder if there is one.
 
     Args:
         recipe: What decides the result.
         data: What `training_data` gave.
-        folder: The run folder; `checkpoints/`, `history.jsonl` and `events.jsonl` are written after each epoch.
+        folder: The run folder; `checkpoints/`, `history.jsonl` and `events.jsonl` are written after each epoch. Of
+            several processes the first one writes.
         device: Where to compute; the CPU when not given.
         start: Weights of another run to begin with, where the recipe asks for them.
         watch: Told after each step.
+        team: Processes that share each step, as `joined` gives it; each calls this function.
 
     Returns:
         The network with the weights of the best epoch: highest tune AUC, then lowest tune loss; or as the recipe's
-        `select` says.
+        `select` says. Of several processes only the first one's has the estimator.
 
     Raises:
-        RecipeError: The folder holds a checkpoint of another recipe or cohort; or the loss explodes again and again.
+        RecipeError: The folder holds a checkpoint of another recipe or cohort; the loss explodes again and again; or
+            a step has too few samples for so many processes.
+        ClusterError: A process ended, or they do not see the same folder.
         StorageError: A checkpoint cannot be written or read. The one before it is still whole.
     """
-    shop = Workshop(
-        recipe=recipe, data=data, folder=folder, device=device or torch.device("cpu"), start=start, watch=watch
-    )
+    device = device or torch.device("cpu")
+    _check_shares(recipe, team)
+    shop = Workshop(recipe=recipe, data=data, folder=folder, device=device, start=start, watch=watch, team=team)
     network = starting_network(recipe, data=data, start=start).to(shop.device).to(memory_format=torch.channels_last)
     about = f"{recipe.fingerprint}{data.fingerprint}{'' if start is None else start.fingerprint}"
     run = hashlib.sha256(about.encode()).hexdigest()
     state = _resumed(shop.last, run=run) or Checkpoint(run=run, epochs_done=0, stage=-1, history=[], best_epoch=None)
+    check_alike(f"{state.epochs_done} {run}", team=team)
     resumed_after = state.epochs_done
+    learning = cast("Classifier", with_shared_statistics(network, device=device, team=team))
     first = 0
     for number, stage in enumerate(recipe.stages):
         if state.epochs_done < first + stage.epochs and not _patience_over(recipe, state.history):
-            state = _stage(shop, number, first=first, network=network, state=state)
+            state = _stage(shop, number, first=first, network=learning, state=state)
         first += stage.epochs
     if recipe.stages:
         if state.best_epoch is None:
             raise RecipeError("training ended before its first epoch was measured. Delete the run and start again")
+        wait(team)  # for the first one to have written them
         network.load_state_dict(load_file(shop.best, device=str(shop.device)))
-    network.estimator = fitted(recipe, network=network, data=data)
+    network.estimator = fitted(recipe, network=network, data=data) if team.first else None
     network.layer = recipe.estimator.layer if recipe.estimator is not None else network.layer
-    _write_progress(folder, state)
+    if team.first:
+        _write_progress(folder, state)
     return Trained(
         network=network,
         history=state.history,
@@ -142,6 +162,15 @@ def train(
         best_epoch=state.best_epoch or 0,
         resumed_after=resumed_after,
     )
+
+
+def _check_shares(recipe: Recipe, team: Team) -> None:
+    settings = recipe.training
+    if not team.deals(settings.batch_size // settings.accumulate):
+        raise RecipeError(
+            f"[training] batch_size = {settings.batch_size} in {settings.accumulate} parts: too few samples for "
+            f"{team.count} processes, which need two each. Start fewer, or enlarge the step in the recipe"
+        )
 
 
 def _resumed(last: Path, *, run: str) -> Checkpoint | None:
@@ -164,15 +193,16 @@ def _stage(shop: Workshop, number: int, *, first: int, network: Classifier, stat
     """Train one stage from where `state` stands, leaving a checkpoint after each epoch."""
     recipe, stage = shop.recipe, shop.recipe.stages[number]
     learner = _learner(shop, number, network=network, state=state)
-    frozen = Frozen(recipe, network=network, data=shop.data) if stage.features_stay else None
+    frozen = Frozen(recipe, network=network, data=shop.data, team=shop.team) if stage.features_stay else None
     while state.epochs_done < first + stage.epochs and not _patience_over(recipe, state.history):
         try:
             state = _epoch(shop, number, first=first, learner=learner, state=state, frozen=frozen)
         except ExplodedError as error:
             state = _returned(shop, state, why=str(error))
             learner = _learner(shop, number, network=network, state=state)
-        write_checkpoint(state, shop.last)
-        _write_progress(shop.folder, state)
+        if shop.team.first:
+            write_checkpoint(state, shop.last)
+            _write_progress(shop.folder, state)
     return state
 
 
@@ -203,6 +233,7 @@ def _epoch(
     started = time.perf_counter()
     recipe, stage, epoch = shop.recipe, shop.recipe.stages[number], state.epochs_done
     row = _trained(shop, number, first=first, learner=learner, state=state, frozen=frozen)
+    lone = apart(learner.network, team=shop.team)
     measured = learner.network if learner.average is None else cast("Classifier", learner.average.module)
     tune = shop.data.tune
     chances = scores_of(
@@ -211,6 +242,7 @@ def _epoch(
         batch_size=recipe.training.batch_size,
         precision=recipe.training.precision,
         pictures=None if frozen is None else frozen.tune,
+        team=shop.team,
     )[0]
     row |= tune_row(chances, tune.main)
     row |= {"seconds": round(time.perf_counter() - started, 3)}
@@ -224,10 +256,11 @@ def _epoch(
         classes=learner.network.tasks[0].classes,
         training=recipe.training,
     )
+    noted += [Event(kind="statistics-apart", epoch=epoch + 1, text=APART)] if lone else []
     row |= {"alarms": [event.kind for event in noted]}
     going_on = state.history[-1]["alarms"] if state.history else []
     new = [asdict(event) for event in noted if event.kind not in going_on]
-    if row["best"]:
+    if row["best"] and shop.team.first:
         save_tensors(measured.state_dict(), path=shop.best)
     _tell(shop, row, epoch=epoch)
     return replace(
@@ -257,9 +290,10 @@ def _trained(
         samples=data.train,
         weights=[weight.to(shop.device) for weight in weights],
         rate=state.rate,
+        team=shop.team,
     )
     training_mode(learner.network)
-    return run_epoch(
+    row = run_epoch(
         learner if frozen is None else replace(learner, forward=FromEncoded(learner.network)),
         course,
         epoch=epoch,
@@ -267,6 +301,9 @@ def _trained(
         pictures=None if frozen is None else frozen.train(epoch),
         told=None if shop.watch is None else partial(_tell_step, shop, epoch),
     )
+    also = None if learner.average is None else learner.average.module
+    agree_on_statistics(learner.network, also=also, team=shop.team)
+    return row
 
 
 def _returned(shop: Workshop, state: Checkpoint, *, why: str) -> Checkpoint:

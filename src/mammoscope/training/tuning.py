@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from sklearn.metrics import log_loss, roc_auc_score
 
 from mammoscope.batches import Pictures, Samples, batches, steps_of
 from mammoscope.models import Classifier, FromEncoded, Inputs, Precision, Turn, score
+from mammoscope.training.processes import ALONE, Team, completed
 
 TINY = 1e-7  # probabilities are kept so far from 0 and 1 where their logarithm is taken
 
@@ -21,6 +23,7 @@ def scores_of(
     precision: Precision = "float32",
     turns: Sequence[Turn] = (),
     pictures: Pictures | None = None,
+    team: Team = ALONE,
 ) -> list[Float[np.ndarray, "_ _"]]:
     """Probabilities of prepared samples for every task, in their order.
 
@@ -31,11 +34,14 @@ def scores_of(
         precision: Of the arithmetic.
         turns: As in `score`.
         pictures: What stands for pictures, where not the cache does.
+        team: Processes that share the work; each has all answers in the end.
     """
-    steps = steps_of(np.arange(len(samples)), batch_size=batch_size)
+    steps = steps_of(np.arange(len(samples)), batch_size=batch_size)[team.rank :: team.count]
     read = batches(samples, steps, pictures=pictures)
     inputs = (Inputs(batch.pixels, batch.present, batch.codes, batch.clinical) for batch in read)
-    return score(network, inputs, precision=precision, turns=turns)
+    found = score(network, inputs, precision=precision, turns=turns)
+    at = np.concatenate([np.empty(0, dtype=np.int64), *steps])
+    return [completed(torch.from_numpy(one), at=at, count=len(samples), team=team).numpy() for one in found]
 
 
 def tune_row(chances: Float[np.ndarray, "samples classes"], labels: Int[np.ndarray, " samples"]) -> dict[str, Any]:

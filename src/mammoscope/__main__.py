@@ -1,0 +1,6 @@
+"""`python -m mammoscope`, which `torchrun` needs."""
+
+from mammoscope.cli import main
+
+if __name__ == "__main__":
+    main()
