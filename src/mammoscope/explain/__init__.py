@@ -1,5 +1,6 @@
 """Where a model looked: maps, and pictures of them over the anatomy."""
 
+from mammoscope.explain.classes import clearest_classes
 from mammoscope.explain.grad_cam import grad_cam
 from mammoscope.explain.picture import TRUTH_RGB, colours, side_by_side
 from mammoscope.explain.predictions import GROUPS, clearest, explain_predictions
@@ -9,6 +10,7 @@ __all__ = [
     "GROUPS",
     "TRUTH_RGB",
     "clearest",
+    "clearest_classes",
     "colours",
     "explain_predictions",
     "grad_cam",

@@ -11,6 +11,7 @@ import polars as pl
 from mammoscope.cohort import Input
 from mammoscope.errors import BundleError, ImageError, RecipeError, SourceError, StorageError
 from mammoscope.explain.again import read_again
+from mammoscope.explain.classes import clearest_classes
 from mammoscope.explain.grad_cam import grad_cam
 from mammoscope.explain.picture import side_by_side
 from mammoscope.images import Mammogram
@@ -33,20 +34,17 @@ def explain_predictions(
         bundle: With an operating threshold.
         index: Of the data set; its lesions are outlined where they are located.
         folder: Where the pictures go; `explanations.json` is written beside it.
-        each: Pictures in each group of `GROUPS`.
+        each: Pictures in each group of `GROUPS`; of several classes pictures of each class, half of them errors.
 
     Returns:
         One row a picture: image_id, label, score, group, file, method, layer, note, code.
 
     Raises:
-        RecipeError: The bundle has no threshold.
+        RecipeError: The bundle of a task of yes or no has no threshold.
         SourceError: Not one of the pictures is there.
         StorageError: A picture cannot be written.
     """
-    threshold = bundle.manifest.threshold
-    if threshold is None:
-        raise RecipeError(f"{bundle.manifest.name}: no operating threshold yet. Run mammoscope evaluate first")
-    chosen = clearest(predictions, threshold=threshold, each=each)
+    chosen = _chosen(predictions, bundle=bundle, each=each)
     rows = [
         _explained(row, number, bundle=bundle, index=index, folder=folder)
         for number, row in enumerate(chosen.iter_rows(named=True), start=1)
@@ -55,6 +53,16 @@ def explain_predictions(
         raise SourceError(f"none of {len(rows)} pictures is there. If the data set has moved, name it with --root")
     write_text(folder.parent / "explanations.json", json.dumps(rows, indent=2))
     return rows
+
+
+def _chosen(predictions: pl.DataFrame, *, bundle: Bundle, each: int) -> pl.DataFrame:
+    task = bundle.manifest.tasks[0]
+    if task.kind != "binary":
+        return clearest_classes(predictions, classes=task.classes, each=each)
+    threshold = bundle.manifest.threshold
+    if threshold is None:
+        raise RecipeError(f"{bundle.manifest.name}: no operating threshold yet. Run mammoscope evaluate first")
+    return clearest(predictions, threshold=threshold, each=each)
 
 
 def clearest(predictions: pl.DataFrame, *, threshold: float, each: int) -> pl.DataFrame:
@@ -92,7 +100,9 @@ def _explained(row: dict[str, Any], number: int, *, bundle: Bundle, index: Index
         mammogram, located = read_again(row, index=index, preprocess=bundle.manifest.preprocess, sample=sample)
     except ImageError as error:
         return about | {"note": f"could not be read again: {error}", "code": error.code}
-    heat, notes = _heat(mammogram, bundle=bundle)
+    call = row.get("call")
+    heat, notes = _heat(mammogram, bundle=bundle, call=call)
+    notes += [] if call is None else [f"called {call}; the map is of {call}"]
     drawn = side_by_side(mammogram.pixels, heat, outlines=located)
     name = f"{number:02d}.png"
     done, encoded = cv2.imencode(".png", drawn[:, :, ::-1])
@@ -104,11 +114,12 @@ def _explained(row: dict[str, Any], number: int, *, bundle: Bundle, index: Index
     return about | {"file": f"{folder.name}/{name}", "note": "; ".join(notes)}
 
 
-def _heat(mammogram: Mammogram, *, bundle: Bundle) -> tuple[np.ndarray | None, list[str]]:
+def _heat(mammogram: Mammogram, *, bundle: Bundle, call: str | None) -> tuple[np.ndarray | None, list[str]]:
     """The map of a picture, or None and why there is none."""
     try:
         grey = to_grey(mammogram.pixels, bits=bundle.manifest.preprocess.bits)
-        heat = grad_cam(bundle.network, to_input([grey]))
+        of = None if call is None else bundle.manifest.tasks[0].classes.index(call)
+        heat = grad_cam(bundle.network, to_input([grey]), of=of)
     except BundleError as error:
         return None, [str(error)]
     return heat, [] if heat is not None else ["no place speaks for the positive class: the map is not defined"]
