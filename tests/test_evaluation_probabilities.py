@@ -9,10 +9,10 @@ import pytest
 
 from mammoscope.calibrators import Platt, read_calibrator
 from mammoscope.errors import BundleError, RecipeError
-from mammoscope.evaluation import Targets, evaluate, fit_calibrator, sample_of, unit_rows
+from mammoscope.evaluation import Targets, evaluate, evaluation_options, fit_calibrator, sample_of, unit_rows
 from mammoscope.images import Preprocess
 from mammoscope.models import Bundle, Manifest, SimpleCnn, build, predict_files
-from mammoscope.pipeline.results import _complete_bundle, rule_of
+from mammoscope.pipeline.results import _complete_bundle
 from mammoscope.training import read_recipe
 from planted import picture
 
@@ -133,7 +133,9 @@ def test_a_recipe_that_asks_for_no_such_thing_is_refused_in_its_line(text: str, 
 def test_a_rule_takes_its_own_number_from_the_recipe(text: str, rule: dict[str, object], tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(MINE + text)
 
-    assert rule_of(json.loads(read_recipe(tmp_path / "mine.toml").measure.model_dump_json())) == rule
+    told = evaluation_options(json.loads(read_recipe(tmp_path / "mine.toml").measure.model_dump_json()))
+
+    assert {name: told[name] for name in ("rule", "at_least", "at_most", "miss_cost") if name in told} == rule
 
 
 def test_a_bundle_keeps_the_calibrator_and_predict_applies_it(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_probabilities_are_those_of_scikit_learn(config: EstimatorConfig, task: 
     vectors, labels, patients, other = cases(task)
     theirs = independent(config, vectors, labels, patients=patients, seed=3)
 
-    ours = fit_estimator(config, vectors, labels, classes=len(task.classes), seed=3, patients=patients)
+    ours = fit_estimator(config, vectors, labels=labels, classes=len(task.classes), seed=3, patients=patients)
 
     for seen in (vectors, other):
         np.testing.assert_allclose(chances(ours, seen, task), theirs.predict_proba(seen), rtol=0, atol=1e-6)
@@ -119,7 +119,7 @@ def test_an_estimator_comes_back_from_safetensors_bit_by_bit(
     config: EstimatorConfig, task: Task, tmp_path: Path
 ) -> None:
     vectors, labels, patients, other = cases(task)
-    fitted = fit_estimator(config, vectors, labels, classes=len(task.classes), seed=0, patients=patients)
+    fitted = fit_estimator(config, vectors, labels=labels, classes=len(task.classes), seed=0, patients=patients)
     save_tensors(fitted.state_dict(), path=tmp_path / "e.safetensors")
 
     again = restore_estimator(config, load_file(tmp_path / "e.safetensors"))
@@ -135,9 +135,9 @@ def test_an_estimator_comes_back_from_safetensors_bit_by_bit(
 @BY_KIND
 def test_an_ordinal_task_gets_steps_with_the_same_probabilities(config: EstimatorConfig) -> None:
     vectors, labels, patients, other = cases(DENSITY)
-    plain = fit_estimator(config, vectors, labels, classes=4, seed=0, patients=patients)
+    plain = fit_estimator(config, vectors, labels=labels, classes=4, seed=0, patients=patients)
 
-    steps = fit_estimator(config, vectors, labels, classes=4, seed=0, patients=patients, ordinal=True)
+    steps = fit_estimator(config, vectors, labels=labels, classes=4, seed=0, patients=patients, ordinal=True)
 
     assert steps(torch.from_numpy(other)).shape == (90, 3)
     np.testing.assert_allclose(chances(steps, other, STEPS), chances(plain, other, DENSITY), rtol=0, atol=1e-6)
@@ -152,7 +152,9 @@ def test_values_on_a_threshold_go_where_scikit_learn_sends_them(seed: int, depth
     vectors = (draw.integers(0, 4, (60, 3)) / 3).astype(np.float32)  # many ties, and thirds no float holds
     labels = np.concatenate([np.arange(len(task.classes)), draw.integers(0, len(task.classes), 60)])[:60]
     theirs = RandomForestClassifier(5, max_depth=depth, random_state=0).fit(vectors, labels)
-    ours = fit_estimator(ForestEstimator(trees=5, max_depth=depth), vectors, labels, classes=len(task.classes), seed=0)
+    ours = fit_estimator(
+        ForestEstimator(trees=5, max_depth=depth), vectors, labels=labels, classes=len(task.classes), seed=0
+    )
     nodes = np.concatenate([tree.tree_.threshold[tree.tree_.feature >= 0] for tree in theirs.estimators_])
     edges = np.float32(nodes)  # rounded to either side of the double-precision threshold
     seen = np.stack([draw.permutation(edges) for _ in range(3)], axis=1) if len(edges) else vectors
@@ -165,9 +167,9 @@ def test_samples_of_unknown_class_do_not_count(config: EstimatorConfig) -> None:
     vectors, labels, patients, other = cases(BINARY)
     unknown = np.where(np.arange(len(labels)) % 5 == 0, -1, labels)
     known = unknown >= 0
-    alone = fit_estimator(config, vectors[known], labels[known], classes=2, seed=0, patients=patients[known])
+    alone = fit_estimator(config, vectors[known], labels=labels[known], classes=2, seed=0, patients=patients[known])
 
-    ours = fit_estimator(config, vectors, unknown, classes=2, seed=0, patients=patients)
+    ours = fit_estimator(config, vectors, labels=unknown, classes=2, seed=0, patients=patients)
 
     seen = torch.from_numpy(other)
     assert torch.equal(ours(seen), alone(seen))
@@ -179,17 +181,17 @@ def test_weighted_probabilities_are_those_of_scikit_learn(config: EstimatorConfi
     weights = np.where(labels == 1, 6.0, 1.0)
     theirs = independent(config, vectors, labels, patients=patients, seed=3, weights=weights)
 
-    ours = fit_estimator(config, vectors, labels, classes=2, seed=3, patients=patients, weights=weights)
+    ours = fit_estimator(config, vectors, labels=labels, classes=2, seed=3, patients=patients, weights=weights)
 
     np.testing.assert_allclose(chances(ours, other, BINARY), theirs.predict_proba(other), rtol=0, atol=1e-6)
-    plain = fit_estimator(config, vectors, labels, classes=2, seed=3, patients=patients)
+    plain = fit_estimator(config, vectors, labels=labels, classes=2, seed=3, patients=patients)
     assert not np.array_equal(chances(ours, other, BINARY), chances(plain, other, BINARY))
 
 
 @BY_KIND
 def test_a_row_that_is_not_finite_has_no_answer_and_spoils_no_other(config: EstimatorConfig) -> None:
     vectors, labels, patients, other = cases(BINARY)
-    fitted = fit_estimator(config, vectors, labels, classes=2, seed=0, patients=patients)
+    fitted = fit_estimator(config, vectors, labels=labels, classes=2, seed=0, patients=patients)
     seen = torch.from_numpy(other[:3].copy())
     whole = fitted(seen)
     seen[1, 2] = torch.nan
@@ -203,7 +205,7 @@ def test_a_row_that_is_not_finite_has_no_answer_and_spoils_no_other(config: Esti
 @BY_KIND
 def test_half_precision_around_it_changes_nothing(config: EstimatorConfig) -> None:
     vectors, labels, patients, other = cases(DENSITY)
-    fitted = fit_estimator(config, vectors, labels, classes=4, seed=0, patients=patients)
+    fitted = fit_estimator(config, vectors, labels=labels, classes=4, seed=0, patients=patients)
     seen = torch.from_numpy(other)
 
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -222,9 +224,9 @@ def test_answers_the_forest_is_sure_of_are_held_a_ten_millionth_from_the_edge() 
 
 def test_the_importances_of_a_forest_are_scikit_learns_and_boosting_finds_the_values_that_tell() -> None:
     vectors, labels, patients, _ = cases(BINARY)
-    forest = fit_estimator(CONFIGS[0], vectors, labels, classes=2, seed=1)
-    boosting = fit_estimator(CONFIGS[3], vectors, labels, classes=2, seed=1)
-    line = fit_estimator(CONFIGS[1], vectors, labels, classes=2, seed=1, patients=patients)
+    forest = fit_estimator(CONFIGS[0], vectors, labels=labels, classes=2, seed=1)
+    boosting = fit_estimator(CONFIGS[3], vectors, labels=labels, classes=2, seed=1)
+    line = fit_estimator(CONFIGS[1], vectors, labels=labels, classes=2, seed=1, patients=patients)
     theirs = RandomForestClassifier(20, random_state=1).fit(vectors, labels)
 
     np.testing.assert_array_equal(importances(forest), theirs.feature_importances_)
@@ -238,8 +240,8 @@ def test_the_svm_holds_back_whole_patients() -> None:
     labels = np.repeat(np.random.default_rng(1).integers(0, 2, 160), 2)  # ... and there is nothing to learn
     config = SvmEstimator(c=1.0, gamma=0.2)
 
-    apart = fit_estimator(config, vectors, labels, classes=2, seed=0)
-    together = fit_estimator(config, vectors, labels, classes=2, seed=0, patients=np.arange(320) // 2)
+    apart = fit_estimator(config, vectors, labels=labels, classes=2, seed=0)
+    together = fit_estimator(config, vectors, labels=labels, classes=2, seed=0, patients=np.arange(320) // 2)
 
     assert float(apart.slopes[0]) > 1  # believes its distances: it had seen the copy
     assert abs(float(together.slopes[0])) < 0.1
@@ -250,7 +252,7 @@ def test_the_svm_scales_its_kernel_as_scikit_learn_does() -> None:
     scale = StandardScaler().fit(vectors.astype(np.float64))
     theirs = SVC(gamma="scale").fit(scale.transform(vectors.astype(np.float64)), labels)
 
-    ours = fit_estimator(SvmEstimator(), vectors, labels, classes=2, seed=0)
+    ours = fit_estimator(SvmEstimator(), vectors, labels=labels, classes=2, seed=0)
 
     distances = theirs.decision_function(scale.transform(other.astype(np.float64)))
     np.testing.assert_allclose(ours.margins(torch.from_numpy(other))[:, 0].numpy(), distances, rtol=0, atol=1e-9)
@@ -260,7 +262,7 @@ def test_one_patient_of_a_class_is_too_few_for_the_svm() -> None:
     vectors, labels, _, _ = cases(BINARY)
 
     with pytest.raises(RecipeError, match="kind = 'svm': a class has samples of one patient only.*two are needed"):
-        fit_estimator(CONFIGS[2], vectors, labels, classes=2, seed=0, patients=labels)
+        fit_estimator(CONFIGS[2], vectors, labels=labels, classes=2, seed=0, patients=labels)
 
 
 @BY_KIND
@@ -270,15 +272,15 @@ def test_a_class_without_a_sample_and_values_not_finite_are_refused(config: Esti
     odd[4, 1] = np.inf
 
     with pytest.raises(RecipeError, match=r"of the classes \[0, 1\], and the task has 3"):
-        fit_estimator(config, vectors, labels, classes=3, seed=0)
+        fit_estimator(config, vectors, labels=labels, classes=3, seed=0)
     with pytest.raises(RecipeError, match="layer = 'pooled': its values are not finite in 1 of 160 training samples"):
-        fit_estimator(config, odd, labels, classes=2, seed=0)
+        fit_estimator(config, odd, labels=labels, classes=2, seed=0)
 
 
 @BY_KIND
 def test_vectors_of_another_length_are_refused(config: EstimatorConfig) -> None:
     vectors, labels, _, other = cases(BINARY)
-    fitted = fit_estimator(config, vectors, labels, classes=2, seed=0)
+    fitted = fit_estimator(config, vectors, labels=labels, classes=2, seed=0)
 
     with pytest.raises(ValueError, match=r"fitted on vectors of 7 values, got \(90, 6\)"):
         fitted(torch.from_numpy(other[:, :6].copy()))
@@ -287,7 +289,7 @@ def test_vectors_of_another_length_are_refused(config: EstimatorConfig) -> None:
 @BY_KIND
 def test_tensors_that_are_missing_or_of_another_shape_are_refused(config: EstimatorConfig) -> None:
     vectors, labels, _, _ = cases(BINARY)
-    tensors = fit_estimator(config, vectors, labels, classes=2, seed=0).state_dict()
+    tensors = fit_estimator(config, vectors, labels=labels, classes=2, seed=0).state_dict()
     name = max(tensors)
 
     with pytest.raises(BundleError, match="holds the tensors"):
@@ -300,7 +302,7 @@ def test_tensors_that_are_missing_or_of_another_shape_are_refused(config: Estima
 
 def test_trees_that_point_back_or_outside_are_refused() -> None:
     vectors, labels, _, _ = cases(BINARY)
-    tensors = fit_estimator(CONFIGS[0], vectors, labels, classes=2, seed=0).state_dict()
+    tensors = fit_estimator(CONFIGS[0], vectors, labels=labels, classes=2, seed=0).state_dict()
     for name, wrong in (("left", 0), ("right", 10**9), ("feature", 7), ("roots", -1)):
         broken = tensors[f"trees.{name}"].clone()
         broken[-1] = wrong
@@ -311,7 +313,7 @@ def test_trees_that_point_back_or_outside_are_refused() -> None:
 
 def test_boosting_with_another_number_of_outputs_is_refused() -> None:
     vectors, labels, _, _ = cases(BINARY)
-    tensors = fit_estimator(CONFIGS[3], vectors, labels, classes=2, seed=0).state_dict()
+    tensors = fit_estimator(CONFIGS[3], vectors, labels=labels, classes=2, seed=0).state_dict()
 
     with pytest.raises(BundleError, match="base has 2 values"):
         restore_estimator(CONFIGS[3], tensors | {"base": torch.zeros(2, dtype=torch.float64)})
@@ -334,4 +336,6 @@ def test_a_value_that_never_changes_is_no_trouble_for_the_scale() -> None:
     other[:, 3] = np.float32(0.1)
 
     for config in CONFIGS[1:3]:
-        assert fit_estimator(config, vectors, labels, classes=2, seed=0)(torch.from_numpy(other)).isfinite().all()
+        assert (
+            fit_estimator(config, vectors, labels=labels, classes=2, seed=0)(torch.from_numpy(other)).isfinite().all()
+        )

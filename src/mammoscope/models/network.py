@@ -149,14 +149,15 @@ class Classifier(nn.Module):
 
         Args:
             inputs: A batch.
-            layer: `pooled` (the encoder's vector, of all views), `hidden` (what the last layer reads), or the dotted
-                name of a module; of a map the mean over its places.
+            layer: `pooled` (the encoder's vector, of all views, and the clinical columns beside it), `hidden` (what the
+                last layer reads), or the dotted name of a module; of a map the mean over its places.
 
         Raises:
             RecipeError: There is no such module, or it does not run once for each sample.
         """
         if layer == "pooled":
-            return self.vectors(*inputs[:3])
+            vectors = self.vectors(*inputs[:3])
+            return vectors if inputs.clinical is None else torch.cat([vectors, inputs.clinical.to(vectors.dtype)], dim=1)
         if layer == "hidden":
             return self.head.hidden(self.joined(self.vectors(*inputs[:3]), inputs.clinical))
         named = dict(self.named_modules())

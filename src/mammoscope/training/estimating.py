@@ -54,7 +54,7 @@ def fitted(recipe: Recipe, *, network: Classifier, data: Data) -> nn.Module | No
     return fit_estimator(
         recipe.estimator,
         vectors,
-        data.train.main,
+        labels=data.train.main,
         classes=len(task.classes),
         seed=recipe.seed,
         patients=data.train.patients,

@@ -20,8 +20,8 @@ from mammoscope.models.estimators.settings import EstimatorConfig
 def fit_estimator(
     config: EstimatorConfig,
     vectors: Float[np.ndarray, "samples values"],
-    labels: Int[np.ndarray, " samples"],
     *,
+    labels: Int[np.ndarray, " samples"],
     classes: int,
     seed: int,
     weights: Float[np.ndarray, " samples"] | None = None,
@@ -51,7 +51,7 @@ def fit_estimator(
     Example:
         >>> import torch
         >>> vectors = np.array([[0.0], [1.0], [2.0], [3.0]], dtype=np.float32)
-        >>> trees = fit_estimator(ForestEstimator(trees=10), vectors, np.array([0, 0, 1, 1]), classes=2, seed=0)
+        >>> trees = fit_estimator(ForestEstimator(trees=10), vectors, labels=np.array([0, 0, 1, 1]), classes=2, seed=0)
         >>> bool(trees(torch.tensor([[3.0]])) > 0)
         True
     """
@@ -111,7 +111,7 @@ def restore_estimator(config: EstimatorConfig, tensors: Mapping[str, Tensor]) ->
     Example:
         >>> import torch
         >>> vectors = np.array([[0.0], [1.0], [2.0], [3.0]], dtype=np.float32)
-        >>> fitted = fit_estimator(LogisticEstimator(), vectors, np.array([0, 0, 1, 1]), classes=2, seed=0)
+        >>> fitted = fit_estimator(LogisticEstimator(), vectors, labels=np.array([0, 0, 1, 1]), classes=2, seed=0)
         >>> again = restore_estimator(LogisticEstimator(), fitted.state_dict())
         >>> bool(torch.equal(again(torch.ones(1, 1)), fitted(torch.ones(1, 1))))
         True
