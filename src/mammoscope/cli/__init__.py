@@ -25,6 +25,7 @@ from mammoscope.cli.inspect import inspect
 from mammoscope.cli.leaderboard import leaderboard
 from mammoscope.cli.merge import merge
 from mammoscope.cli.phantom import phantom
+from mammoscope.cli.plan import plan
 from mammoscope.cli.predict import predict
 from mammoscope.cli.prepare import prepare
 from mammoscope.cli.recipes import recipes
@@ -66,6 +67,7 @@ for verb in (
         repeat,
         sweep,
         recipes,
+        plan,
         ensemble,
         compare,
         leaderboard,

@@ -12,6 +12,7 @@ from mammoscope.pipeline.external import validate_externally
 from mammoscope.pipeline.fitting import fit
 from mammoscope.pipeline.folder import opened
 from mammoscope.pipeline.machine import device_named, environment
+from mammoscope.pipeline.planning import Plan, plan
 from mammoscope.pipeline.repeats import repeat
 from mammoscope.pipeline.results import explain, measure
 from mammoscope.pipeline.robustness import robustness
@@ -22,6 +23,7 @@ from mammoscope.pipeline.whole import Done, run_recipe
 
 __all__ = [
     "Done",
+    "Plan",
     "Swept",
     "Work",
     "candidates",
@@ -39,6 +41,7 @@ __all__ = [
     "make_ready",
     "measure",
     "opened",
+    "plan",
     "rank_runs",
     "repeat",
     "robustness",
