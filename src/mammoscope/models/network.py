@@ -157,7 +157,8 @@ class Classifier(nn.Module):
         """
         if layer == "pooled":
             vectors = self.vectors(*inputs[:3])
-            return vectors if inputs.clinical is None else torch.cat([vectors, inputs.clinical.to(vectors.dtype)], dim=1)
+            beside = [] if inputs.clinical is None else [inputs.clinical.to(vectors.dtype)]
+            return torch.cat([vectors, *beside], dim=1)
         if layer == "hidden":
             return self.head.hidden(self.joined(self.vectors(*inputs[:3]), inputs.clinical))
         named = dict(self.named_modules())
