@@ -8,6 +8,7 @@ from jaxtyping import Int64
 
 from mammoscope.cohort.labels import TASK_CLASSES, label_table
 from mammoscope.cohort.unit_settings import Input, Unit
+from mammoscope.records import READER_COLUMNS
 from mammoscope.vocabulary import Laterality, View
 
 IMAGE = ["source", "image_id"]
@@ -15,6 +16,9 @@ SAMPLE = ["source", "sample_id"]
 BOX = ("lesion_x0", "lesion_y0", "lesion_x1", "lesion_y1")
 PLACE = ("lesion_id", "picture_id", *BOX, "mask_path")
 """Columns that only lesions have: `picture_id` is the id of their image in the index."""
+
+DESCRIBED = tuple(name for name in READER_COLUMNS if name not in TASK_CLASSES)
+"""Columns in which a radiologist described one lesion; those of lesions that are summed up would not be one value."""
 
 VIEW_ORDER = [f"{side}{view}" for view in (View.CC, View.MLO) for side in (Laterality.RIGHT, Laterality.LEFT)]
 """The order in which the pictures of an exam are read; others follow by their names."""
@@ -31,9 +35,9 @@ def unit_rows(images: pl.DataFrame, *, records: pl.DataFrame, settings: Input) -
         settings: Says what one sample is.
 
     Returns:
-        One row a picture; of unit `lesion` one a lesion, with `PLACE`, whose image_id is `<image_id>#<lesion_id>` and
-        whose path is that of its crop where the crop is a file; of a breast or exam one a picture, with `sample_id`
-        and the labels of the whole breast or exam. And what was left out on the way.
+        One row a picture; of unit `lesion` one a lesion, with `PLACE` and `DESCRIBED`, whose image_id is
+        `<image_id>#<lesion_id>` and whose path is that of its crop where the crop is a file; of a breast or exam one a
+        picture, with `sample_id` and the labels of the whole breast or exam. And what was left out on the way.
     """
     taking_part = records.join(images.select(IMAGE), on=IMAGE, how="semi")
     match settings.unit:
@@ -95,7 +99,7 @@ def _lesion_rows(images: pl.DataFrame, records: pl.DataFrame, settings: Input) -
         lesions = lesions.filter(located)
         flow.append(("lesions with a place", lesions.height))
     told = label_table(lesions, by=[*IMAGE, "lesion_id"])
-    kept = [*IMAGE, "lesion_id", "path", "label_origin", *BOX, "mask_path", "official_part"]
+    kept = [*IMAGE, "lesion_id", "path", "label_origin", *BOX, "mask_path", "official_part", *DESCRIBED]
     own = lesions.select(kept).with_columns(
         pl.concat_list("official_part").list.drop_nulls().alias("official_parts"),
     )
@@ -108,7 +112,7 @@ def _lesion_rows(images: pl.DataFrame, records: pl.DataFrame, settings: Input) -
         .with_columns(pl.col("image_id").alias("picture_id"), pl.lit(1, dtype=pl.UInt32).alias("findings"))
         .with_columns(pl.concat_str("image_id", "lesion_id", separator="#"))
     )
-    columns = [*images.columns, *(name for name in TASK_CLASSES if name not in images.columns), *PLACE]
+    columns = [*images.columns, *(name for name in TASK_CLASSES if name not in images.columns), *PLACE, *DESCRIBED]
     return rows.select(columns), flow
 
 
