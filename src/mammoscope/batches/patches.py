@@ -69,7 +69,7 @@ class Patches:
     boxes: Float[np.ndarray, "lesions 4"]
     pictures: Int[np.ndarray, " lesions"]
     labels: Int[np.ndarray, " lesions"]
-    places: list[Int[np.ndarray, "places 2"]]
+    places: list[Int[np.ndarray, "_ 2"]]
     shape: tuple[int, int]
     settings: PatchSettings
     bare: int = 0

@@ -22,6 +22,7 @@ from mammoscope.cohort import (
 )
 from mammoscope.errors import RecipeError, SourceError
 from mammoscope.pipeline.folder import claim, write_table
+from mammoscope.pipeline.lesions import refuse_unplaced, write_lesions
 from mammoscope.pipeline.particulars import PARTICULARS, with_particulars
 from mammoscope.records import Index, image_table, write_index
 from mammoscope.storage import write_text
@@ -127,6 +128,7 @@ def divide(recipe: "Recipe", index: Index, *, run: Path) -> pl.DataFrame:
         SourceError: The split leaks, or cannot be made from these patients.
         RecipeError: The folder holds the run of another recipe, or the recipe selects no image.
     """
+    refuse_unplaced(recipe, index)
     labelled, flow = candidates(recipe, index)
     if labelled.is_empty():
         counts = ", ".join(f"{count} {what}" for what, count in flow)
@@ -190,5 +192,6 @@ def make_ready(
     files = table.filter(pl.col("code").is_null()).select("source", "image_id", "file", "mean_intensity")
     ready = cohort.join(files, on=["source", "image_id"], how="left", maintain_order="left")
     ready = with_particulars(ready, index=index, cache=cache)
+    write_lesions(recipe, ready, index=index, run=run, cache=cache, workers=workers)
     write_table(ready, run / "cohort.parquet")
     return ready

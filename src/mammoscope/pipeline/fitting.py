@@ -11,6 +11,7 @@ import polars as pl
 from mammoscope import __version__
 from mammoscope.pipeline.answering import meaning, write_answers
 from mammoscope.pipeline.folder import read_json, read_table
+from mammoscope.pipeline.lesions import read_lesions
 from mammoscope.pipeline.machine import commit, device_named, environment
 from mammoscope.pipeline.starting import starting
 from mammoscope.storage import write_text
@@ -55,7 +56,7 @@ def fit(
     where = device_named(device)
     ready = pl.read_parquet(run / "cohort.parquet").filter(pl.col("file").is_not_null())
     begun = starting(recipe, run=run, start=start)
-    data = training_data(ready, recipe=recipe, cache=cache)
+    data = training_data(ready, recipe=recipe, cache=cache, lesions=read_lesions(recipe, run=run))
     write_augmentations(recipe.augment, samples=data.train, seed=recipe.seed, run=run)
     trained = train(recipe, data=data, folder=run, device=where, start=begun, watch=watch)
     write_answers(recipe, trained.network, ready, run=run, cache=cache, clinical=data.clinical)

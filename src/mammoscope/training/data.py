@@ -11,6 +11,7 @@ from mammoscope.batches import Samples
 from mammoscope.cohort import bags, label_codes
 from mammoscope.errors import RecipeError
 from mammoscope.models import UNKNOWN, ClinicalEncoding, encode, fit_clinical
+from mammoscope.training.patch_data import PatchParts, patch_parts
 from mammoscope.training.recipe import Recipe
 from mammoscope.vocabulary import Laterality, Part, View, view_number
 
@@ -24,24 +25,28 @@ class Data:
         tune: The best epoch is chosen on them.
         fingerprint: SHA-256 of who they are and what they are labelled.
         clinical: How clinical columns are encoded, fitted on train.
+        patches: What stages on patches are trained and measured on.
     """
 
     train: Samples
     tune: Samples
     fingerprint: str
     clinical: ClinicalEncoding | None = None
+    patches: PatchParts | None = None
 
 
-def training_data(cohort: pl.DataFrame, *, recipe: Recipe, cache: Path) -> Data:
+def training_data(cohort: pl.DataFrame, *, recipe: Recipe, cache: Path, lesions: pl.DataFrame | None = None) -> Data:
     """The train and tune samples of a cohort.
 
     Args:
         cohort: With `part`, `file` and the label columns of the recipe's tasks; only rows that have a file.
         recipe: Says what a sample is, what is asked of it, and which clinical columns it has.
         cache: Folder that the files are in.
+        lesions: What `patch_table` gave; for recipes with a stage on patches.
 
     Raises:
-        RecipeError: A part has no samples, or lacks a class; or there are clinical columns that the cohort has not.
+        RecipeError: A part has no samples, or lacks a class; there are clinical columns that the cohort has not; or
+            there are no lesions to cut patches around.
     """
     of_part = {part: cohort.filter(pl.col("part") == part.value) for part in (Part.TRAIN, Part.TUNE)}
     clinical = None
@@ -51,9 +56,20 @@ def training_data(cohort: pl.DataFrame, *, recipe: Recipe, cache: Path) -> Data:
     _check(recipe, found)
     seen = cohort.filter(pl.col("part") != Part.TEST.value)
     columns = [name for name in ("part", "file", "sample_id", *recipe.task_names) if name in seen.columns]
-    told = seen.select(columns).sort("file", "part")
-    fingerprint = hashlib.sha256(told.write_csv().encode()).hexdigest()
-    return Data(train=found[Part.TRAIN], tune=found[Part.TUNE], fingerprint=fingerprint, clinical=clinical)
+    told = seen.select(columns).sort("file", "part").write_csv()
+    patches = None
+    if any(stage.on == "patches" for stage in recipe.stages):
+        if lesions is None:
+            raise RecipeError("[[stages]] on = 'patches': it is not known where the lesions are. Prepare the run again")
+        patches = patch_parts(lesions, cohort=seen, recipe=recipe, cache=cache)
+        told += lesions.sort("file", "lesion_id").write_csv()
+    return Data(
+        train=found[Part.TRAIN],
+        tune=found[Part.TUNE],
+        fingerprint=hashlib.sha256(told.encode()).hexdigest(),
+        clinical=clinical,
+        patches=patches,
+    )
 
 
 def samples_of(

@@ -110,10 +110,10 @@ def run_epoch(
     losses: list[float] = []
     right, seen, lr = 0.0, 0, 0.0
     shares = [team.share(part) for rows in steps for part in _parts(rows, settings.accumulate)]
-    clock = _Clock(batches(course.samples, shares, pictures=pictures))
+    clock = Clock(batches(course.samples, shares, pictures=pictures))
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         for number, rows in enumerate(steps):
-            torch.manual_seed(_seed(recipe.seed, epoch, number, team.rank))  # dropout of this step
+            torch.manual_seed(seed_of(recipe.seed, epoch, number, team.rank))  # dropout of this step
             at = (epoch - course.first) * len(steps) + number
             lr = course.rate * learning_rate(course.stage, step=at, steps_per_epoch=len(steps), tune_losses=tune_losses)
             learner.optimizer.zero_grad(set_to_none=True)
@@ -136,7 +136,7 @@ def run_epoch(
             losses.append(total)
             if exploded(losses):
                 raise ExplodedError(f"the loss became {total:.4g} in step {number + 1} at a learning rate of {lr:.3g}")
-            _stepped(learner, lr=lr, clip_norm=settings.clip_norm)
+            stepped(learner, lr=lr, clip_norm=settings.clip_norm)
             if told is not None:
                 told(number + 1, len(steps), float(np.mean(losses)))
     took = time.perf_counter() - started
@@ -210,7 +210,8 @@ def _answered(learner: Learner, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
     return network.answer(vectors, inputs.clinical), network.network.side_logits(features)
 
 
-def _stepped(learner: Learner, *, lr: float, clip_norm: float | None) -> None:
+def stepped(learner: Learner, *, lr: float, clip_norm: float | None) -> None:
+    """Take one step at this rate with the gradients there are."""
     for group in learner.optimizer.param_groups:
         group["lr"] = lr * group["scale"]
     if clip_norm is not None:
@@ -224,7 +225,7 @@ def _parts(rows: np.ndarray, accumulate: int) -> list[np.ndarray]:
     return np.array_split(rows, min(accumulate, len(rows)))
 
 
-class _Clock:
+class Clock:
     """Hands out batches and keeps how long they were waited for."""
 
     def __init__(self, read: Iterator[Batch]) -> None:
@@ -246,5 +247,6 @@ def peak_mib(device: torch.device) -> int:
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit >> 20)
 
 
-def _seed(*numbers: int) -> int:
+def seed_of(*numbers: int) -> int:
+    """One seed of several numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])

@@ -1,10 +1,12 @@
 """Which parameters of a stage learn, at which rate, and in which mode their layers run."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
 from mammoscope.errors import RecipeError
-from mammoscope.models import Classifier, depth_blocks
+from mammoscope.models import Classifier, PatchToWholeEncoder, depth_blocks
 from mammoscope.training.stages import Stage
 
 
@@ -14,21 +16,27 @@ def freeze(network: Classifier, stage: Stage) -> None:
     Raises:
         RecipeError: More blocks are to be unfrozen than the encoder has.
     """
-    blocks = depth_blocks(network)
+    blocks = learning_blocks(network, stage)
     if stage.unfreeze > len(blocks):
         raise RecipeError(
             f"[[stages]] unfreeze = {stage.unfreeze}: the backbone has {len(blocks)} blocks. Take fewer, or leave "
             "freeze out to train all"
         )
     for parameter in network.parameters():
-        parameter.requires_grad_(True)  # noqa: FBT003  # it is torch's own positional argument
-    if stage.freeze == "nothing":
-        return
+        parameter.requires_grad_(stage.on == "samples")
     for parameter in network.network.parameters():
-        parameter.requires_grad_(False)  # noqa: FBT003
-    for block in blocks[len(blocks) - stage.unfreeze :]:
+        parameter.requires_grad_(False)  # noqa: FBT003  # it is torch's own positional argument
+    learning = stage.unfreeze if stage.freeze == "backbone" else len(blocks)
+    for block in blocks[len(blocks) - learning :]:
         for parameter in block.parameters():
             parameter.requires_grad_(True)  # noqa: FBT003
+
+
+def learning_blocks(network: Classifier, stage: Stage) -> Sequence[nn.Module]:
+    """What a stage can train of the encoder, from input to output; on patches without what reads whole pictures."""
+    if stage.on == "patches" and isinstance(network.network, PatchToWholeEncoder):
+        return network.network.patch_blocks()
+    return depth_blocks(network)
 
 
 def training_mode(network: Classifier) -> None:
@@ -58,7 +66,7 @@ def _groups(network: Classifier, stage: Stage) -> list[dict[str, object]]:
     """One group a rate; parameters in the order of the network, so that checkpoints number them alike."""
     scales: dict[nn.Parameter, float] = {}
     if stage.lr_decay < 1:
-        blocks = depth_blocks(network)
+        blocks = learning_blocks(network, stage)
         for depth, block in enumerate(reversed(blocks), start=1):
             scales |= dict.fromkeys(block.parameters(), stage.lr_decay**depth)
     groups: dict[float, list[nn.Parameter]] = {}

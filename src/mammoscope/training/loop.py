@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
@@ -34,6 +35,8 @@ from mammoscope.training.estimating import fitted
 from mammoscope.training.freezing import freeze, optimizer_of, training_mode
 from mammoscope.training.frozen import Frozen
 from mammoscope.training.objective import class_weights
+from mammoscope.training.patch_data import PatchParts
+from mammoscope.training.patching import patch_epoch, patch_scores
 from mammoscope.training.processes import (
     ALONE,
     APART,
@@ -45,6 +48,7 @@ from mammoscope.training.processes import (
     with_shared_statistics,
 )
 from mammoscope.training.recipe import Recipe
+from mammoscope.training.stages import Stage
 from mammoscope.training.start import Start, starting_network
 from mammoscope.training.tuning import scores_of, tune_row
 
@@ -184,9 +188,12 @@ def _resumed(last: Path, *, run: str) -> Checkpoint | None:
 
 
 def _patience_over(recipe: Recipe, history: list[dict[str, Any]]) -> bool:
+    """Whether the best epoch is long past; epochs on patches, of which none is best, do not count."""
     patience = recipe.training.patience
+    if patience is None or not history or history[-1]["on"] != "samples":
+        return False
     best = max((row["epoch"] for row in history if row["best"]), default=0)
-    return patience is not None and bool(history) and history[-1]["epoch"] - best >= patience
+    return bool(history[-1]["epoch"] - best >= patience)
 
 
 def _stage(shop: Workshop, number: int, *, first: int, network: Classifier, state: Checkpoint) -> Checkpoint:
@@ -235,25 +242,17 @@ def _epoch(
     row = _trained(shop, number, first=first, learner=learner, state=state, frozen=frozen)
     lone = apart(learner.network, team=shop.team)
     measured = learner.network if learner.average is None else cast("Classifier", learner.average.module)
-    tune = shop.data.tune
-    chances = scores_of(
-        measured if frozen is None else FromEncoded(measured),
-        tune,
-        batch_size=recipe.training.batch_size,
-        precision=recipe.training.precision,
-        pictures=None if frozen is None else frozen.tune,
-        team=shop.team,
-    )[0]
-    row |= tune_row(chances, tune.main)
+    chances, labels, classes = _measured(shop, stage, network=measured, frozen=frozen)
+    row |= tune_row(chances, labels)
     row |= {"seconds": round(time.perf_counter() - started, 3)}
     row = {"epoch": epoch + 1, "stage": number + 1, "on": stage.on} | row
     row |= {"best": _is_best(recipe, row, state.history)}
     noted = alarms(
         row,
-        history=state.history,
+        history=[one for one in state.history if one["on"] == stage.on],
         chances=chances,
-        labels=tune.main,
-        classes=learner.network.tasks[0].classes,
+        labels=labels,
+        classes=classes,
         training=recipe.training,
     )
     noted += [Event(kind="statistics-apart", epoch=epoch + 1, text=APART)] if lone else []
@@ -272,6 +271,39 @@ def _epoch(
         events=[*state.events, *new],
         tensors=_tensors(learner),
     )
+
+
+def _measured(
+    shop: Workshop, stage: Stage, *, network: Classifier, frozen: Frozen | None
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """What the network says of the tune part, what is right, and the names of the classes."""
+    data, settings = shop.data, shop.recipe.training
+    if stage.on == "patches":
+        parts = _patches(data)
+        chances, labels = patch_scores(
+            network,
+            parts.tune,
+            classes=parts.classes,
+            seed=shop.recipe.seed,
+            batch_size=settings.batch_size,
+            precision=settings.precision,
+        )
+        return chances, labels, parts.classes
+    chances = scores_of(
+        network if frozen is None else FromEncoded(network),
+        data.tune,
+        batch_size=settings.batch_size,
+        precision=settings.precision,
+        pictures=None if frozen is None else frozen.tune,
+        team=shop.team,
+    )[0]
+    return chances, data.tune.main, network.tasks[0].classes
+
+
+def _patches(data: Data) -> PatchParts:
+    if data.patches is None:
+        raise RecipeError("[[stages]] on = 'patches': the data have no patches. Give training_data the lesions")
+    return data.patches
 
 
 def _trained(
@@ -293,14 +325,28 @@ def _trained(
         team=shop.team,
     )
     training_mode(learner.network)
-    row = run_epoch(
-        learner if frozen is None else replace(learner, forward=FromEncoded(learner.network)),
-        course,
-        epoch=epoch,
-        tune_losses=[row["tune_loss"] for row in state.history if row["stage"] == number + 1],
-        pictures=None if frozen is None else frozen.train(epoch),
-        told=None if shop.watch is None else partial(_tell_step, shop, epoch),
-    )
+    tune_losses = [row["tune_loss"] for row in state.history if row["stage"] == number + 1]
+    told = None if shop.watch is None else partial(_tell_step, shop, epoch)
+    if stage.on == "patches":
+        parts = _patches(data)
+        row = patch_epoch(
+            learner,
+            course,
+            patches=parts.train,
+            classes=parts.classes,
+            epoch=epoch,
+            tune_losses=tune_losses,
+            told=told,
+        )
+    else:
+        row = run_epoch(
+            learner if frozen is None else replace(learner, forward=FromEncoded(learner.network)),
+            course,
+            epoch=epoch,
+            tune_losses=tune_losses,
+            pictures=None if frozen is None else frozen.train(epoch),
+            told=told,
+        )
     also = None if learner.average is None else learner.average.module
     agree_on_statistics(learner.network, also=also, team=shop.team)
     return row

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from mammoscope.batches import Augment
+from mammoscope.batches import Augment, PatchSettings
 from mammoscope.cohort import TASK_CLASSES, Input, RatioSplit, SplitSettings
 from mammoscope.errors import RecipeError, nearest
 from mammoscope.images import Preprocess
@@ -33,6 +33,10 @@ class Select(Strict):
     lesion_kinds: tuple[LesionKind, ...] | None = Field(
         default=None, description="only images with a lesion of these kinds, judged by them; all when not given"
     )
+
+
+TOLD_BY = {"dense": "density"}
+"""Tasks that follow from a column of another name."""
 
 
 class Recipe(Strict):
@@ -66,6 +70,7 @@ class Recipe(Strict):
     stages: tuple[Stage, ...] = Field(
         default=(Stage(),), description="one after the other; none where an estimator alone learns"
     )
+    patches: PatchSettings = Field(default=PatchSettings(), description="how the patches of a stage on them are drawn")
     measure: Measure = Field(default=Measure(), description="threshold and intervals")
 
     @field_validator("target")
@@ -84,8 +89,9 @@ class Recipe(Strict):
         strange = [name for name in self.classes or () if name not in TASK_CLASSES[self.target]]
         if strange:
             raise ValueError(f"classes {strange} are not among those of {self.target}: {list(self.every_class)}")
-        if any(stage.on == "patches" for stage in self.stages) and self.model.kind != "patch-to-whole":
-            raise ValueError(f"a stage on patches needs model kind 'patch-to-whole', and it is {self.model.kind!r}")
+        if any(stage.on == "patches" for stage in self.stages):
+            self._check_patches()
+        self._check_changes()
         if not self.stages and self.estimator is None:
             raise ValueError("stages is empty: nothing would learn. Add a stage, or an [estimator]")
         if self.estimator is not None and self.also:
@@ -93,6 +99,39 @@ class Recipe(Strict):
         if self.stages and self.stages[-1].on == "patches":
             raise ValueError("the last stage must be on samples: they are what the run is measured on")
         return self
+
+    def _check_patches(self) -> None:
+        if self.model.kind != "patch-to-whole":
+            raise ValueError(f"a stage on patches needs model kind 'patch-to-whole', and it is {self.model.kind!r}")
+        if self.input.unit == "lesion":
+            raise ValueError("patches are cut from whole pictures, and the samples are lesions. Set unit = 'image'")
+        size, side = (self.preprocess.rows, self.preprocess.cols), self.patches.patch_px
+        if side > min(size):
+            raise ValueError(
+                f"[patches] patch_px = {side}: larger than the prepared pictures of {size[0]} x {size[1]}. Make it "
+                "smaller, or rows and cols of [preprocess] larger"
+            )
+
+    def _check_changes(self) -> None:
+        """Refuse what would be left out in silence, and an answer among the questions."""
+        if self.augment.mixup and self.input.bags:
+            raise ValueError(
+                f"[augment] mixup = {self.augment.mixup:g}: blends single pictures, and a sample is a whole "
+                f"{self.input.unit}. Leave mixup out"
+            )
+        frozen = [number for number, stage in enumerate(self.stages, start=1) if stage.features_stay]
+        if self.augment.mixup and frozen:
+            raise ValueError(
+                f"[augment] mixup = {self.augment.mixup:g}: stage {frozen[0]} freezes the whole backbone and looks at "
+                "each picture once, so there is nothing to blend. Leave mixup out, or set unfreeze"
+            )
+        told = {name: TOLD_BY.get(name, name) for name in self.task_names}
+        given = [name for name, column in told.items() if self.clinical and column in self.clinical.columns]
+        if given:
+            raise ValueError(
+                f"[clinical] columns holds {told[given[0]]!r}, which is the answer to the task {given[0]!r}. Leave one "
+                "of them out"
+            )
 
     @property
     def every_class(self) -> tuple[str, ...]:

@@ -59,7 +59,11 @@ class Stage(Strict):
     freeze: Literal["nothing", "backbone"] = Field(
         default="nothing", description="backbone: only what follows the encoder learns, and `unfreeze`"
     )
-    unfreeze: int = Field(default=0, ge=0, description="last blocks of a frozen backbone that learn all the same")
+    unfreeze: int = Field(
+        default=0,
+        ge=0,
+        description="last blocks of a frozen backbone that learn all the same; on patches the last is their own layer",
+    )
     optimizer: Literal["adamw", "adam", "sgd"] = Field(default="adamw", description="sgd: with momentum 0.9")
     lr: float = Field(default=3e-4, gt=0, description="highest learning rate")
     lr_decay: float = Field(
@@ -76,6 +80,8 @@ class Stage(Strict):
     def _sound(self) -> "Stage":
         if self.unfreeze and self.freeze == "nothing":
             raise ValueError("unfreeze needs freeze = 'backbone'. Add it, or leave unfreeze out")
+        if self.on == "patches" and self.freeze == "backbone" and not self.unfreeze:
+            raise ValueError("on patches nothing follows the backbone: frozen whole, nothing learns. Set unfreeze")
         if self.warmup_epochs > self.epochs:
             raise ValueError(f"warmup_epochs must be at most epochs = {self.epochs}, got {self.warmup_epochs:g}")
         return self
