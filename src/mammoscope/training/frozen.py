@@ -68,12 +68,13 @@ def encoded(
     steps = steps_of(np.arange(len(samples.files)), batch_size=recipe.training.batch_size)[team.rank :: team.count]
     rows: list[Tensor] = [torch.empty(0, network.encoder.width, device=device)]
     try:
-        with torch.inference_mode(), autocast(device, recipe.training.precision):
+        with torch.inference_mode():
             for numbers in steps:
                 pixels = read_pictures(samples, numbers)
                 if view is not None:
                     pixels = augmented(pixels, recipe=recipe, epoch=view, numbers=numbers)
-                rows.append(network.encoded(Inputs(pixels).placed(device).pixels).float())
+                with autocast(device, recipe.training.precision):
+                    rows.append(network.encoded(Inputs(pixels).placed(device).pixels).float())
     finally:
         network.train(training)
     at = np.concatenate([np.empty(0, dtype=np.int64), *steps])
