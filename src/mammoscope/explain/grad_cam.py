@@ -13,7 +13,11 @@ TINY = 1e-9  # of a chance whose logarithm is taken
 
 
 def grad_cam(
-    network: Classifier, pixels: Float32[Tensor, "1 1 rows cols"], *, of: int | None = None
+    network: Classifier,
+    pixels: Float32[Tensor, "1 1 rows cols"],
+    *,
+    of: int | None = None,
+    clinical: Float32[Tensor, "1 columns"] | None = None,
 ) -> Float32[np.ndarray, "rows cols"] | None:
     """Map of the evidence for a class of the main task over one picture.
 
@@ -21,6 +25,7 @@ def grad_cam(
         network: Left in the mode it was in, without gradients.
         pixels: One input as `to_input` makes it.
         of: Number of the class; None, and of two classes in any case: the positive one.
+        clinical: Encoded clinical columns, where the network reads some.
 
     Returns:
         Values in [0, 1], 1 where the evidence is strongest; None where no place speaks for the positive
@@ -51,7 +56,7 @@ def grad_cam(
                     f"Grad-CAM is not defined for this network: its last features have {features.ndim} axes, and rows "
                     "and columns are needed. Use a convolutional backbone"
                 )
-            said = _evidence(network.logits_of(features, pixels), task=network.design.tasks[0], of=of)
+            said = _evidence(network.logits_of(features, pixels, clinical), task=network.design.tasks[0], of=of)
             (gradient,) = torch.autograd.grad(said.sum(), features)
             if str(getattr(getattr(network.network, "backbone", None), "output_fmt", "NCHW")).endswith(
                 "NHWC"

@@ -7,6 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 import polars as pl
+import torch
+from jaxtyping import Float32
+from torch import Tensor
 
 from mammoscope.cohort import Input
 from mammoscope.errors import BundleError, ImageError, RecipeError, SourceError, StorageError
@@ -16,7 +19,7 @@ from mammoscope.explain.grad_cam import grad_cam
 from mammoscope.explain.picture import side_by_side
 from mammoscope.images import Mammogram
 from mammoscope.images.grey import to_grey
-from mammoscope.models import Bundle, to_input
+from mammoscope.models import Bundle, encode, to_input
 from mammoscope.records import Index
 from mammoscope.storage import whole_file, write_text
 from mammoscope.vocabulary import Part
@@ -101,7 +104,7 @@ def _explained(row: dict[str, Any], number: int, *, bundle: Bundle, index: Index
     except ImageError as error:
         return about | {"note": f"could not be read again: {error}", "code": error.code}
     call = row.get("call")
-    heat, notes = _heat(mammogram, bundle=bundle, call=call)
+    heat, notes = _heat(mammogram, row, bundle=bundle)
     notes += [] if call is None else [f"called {call}; the map is of {call}"]
     drawn = side_by_side(mammogram.pixels, heat, outlines=located)
     name = f"{number:02d}.png"
@@ -114,12 +117,26 @@ def _explained(row: dict[str, Any], number: int, *, bundle: Bundle, index: Index
     return about | {"file": f"{folder.name}/{name}", "note": "; ".join(notes)}
 
 
-def _heat(mammogram: Mammogram, *, bundle: Bundle, call: str | None) -> tuple[np.ndarray | None, list[str]]:
-    """The map of a picture, or None and why there is none."""
+def _heat(mammogram: Mammogram, row: dict[str, Any], *, bundle: Bundle) -> tuple[np.ndarray | None, list[str]]:
+    """The map of a picture, or None and why there is none; and what must be known to read it."""
+    manifest, call = bundle.manifest, row.get("call")
+    if manifest.estimator is not None and not manifest.recipe.get("stages"):
+        return None, [f"only a {manifest.estimator.kind} learned, on vectors that say nothing of places: no map"]
     try:
-        grey = to_grey(mammogram.pixels, bits=bundle.manifest.preprocess.bits)
-        of = None if call is None else bundle.manifest.tasks[0].classes.index(call)
-        heat = grad_cam(bundle.network, to_input([grey]), of=of)
+        grey = to_grey(mammogram.pixels, bits=manifest.preprocess.bits)
+        of = None if call is None else manifest.tasks[0].classes.index(call)
+        heat = grad_cam(bundle.network, to_input([grey]), of=of, clinical=_clinical(row, bundle=bundle))
     except BundleError as error:
         return None, [str(error)]
-    return heat, [] if heat is not None else ["no place speaks for the positive class: the map is not defined"]
+    notes = [] if heat is not None else ["no place speaks for the class: the map is not defined"]
+    if manifest.estimator is not None:
+        notes.append(f"the map is of the network's own last layer, the score of the {manifest.estimator.kind}")
+    return heat, notes
+
+
+def _clinical(row: dict[str, Any], *, bundle: Bundle) -> Float32[Tensor, "1 columns"] | None:
+    """The columns that the network reads beside the picture, as it was given them."""
+    encoding = bundle.manifest.clinical
+    if encoding is None:
+        return None
+    return torch.from_numpy(encode(encoding, pl.DataFrame({one.column: [row[one.column]] for one in encoding.columns})))

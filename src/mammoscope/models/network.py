@@ -88,9 +88,14 @@ class Classifier(nn.Module):
         """The last feature map of single pictures."""
         return self.encoder.forward_features(self.scaled(pixels))
 
-    def logits_of(self, features: Tensor, pixels: Float[Tensor, "batch 1 rows cols"]) -> Float[Tensor, "batch outputs"]:
+    def logits_of(
+        self,
+        features: Tensor,
+        pixels: Float[Tensor, "batch 1 rows cols"],
+        clinical: Float[Tensor, "batch columns"] | None = None,
+    ) -> Float[Tensor, "batch outputs"]:
         """What follows from a feature map, for networks of single pictures; explanations look in between."""
-        return self.answer(self.encoder.pooled(features, self.scaled(pixels)))
+        return self.answer(self.encoder.pooled(features, self.scaled(pixels)), clinical)
 
     def encoded(self, pixels: Float[Tensor, "pictures 1 rows cols"]) -> Float[Tensor, "pictures width"]:
         """One vector a picture: all that a frozen encoder will ever say of it."""
