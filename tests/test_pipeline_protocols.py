@@ -10,9 +10,20 @@ import pytest
 from typer.testing import CliRunner
 
 from mammoscope.cli import app
-from mammoscope.errors import RecipeError, SourceError
+from mammoscope.errors import BundleError, RecipeError, SourceError
+from mammoscope.models import EnsembleBundle
 from mammoscope.phantom import write_cbis_ddsm
-from mammoscope.pipeline import Work, cross_validate, fold_recipe, repeat
+from mammoscope.pipeline import (
+    Work,
+    bundle_ensemble,
+    cross_validate,
+    ensemble,
+    fold_recipe,
+    measure,
+    repeat,
+    seal_run,
+    seals_of,
+)
 from mammoscope.records import Index
 from mammoscope.report import write_spread
 from mammoscope.sources import SOURCES, build_index
@@ -178,3 +189,50 @@ def test_the_verb_tells_mean_and_pooled_and_ends_with_the_page(validated: Path, 
 def test_a_folder_without_a_summary_has_no_page(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"has neither cross-validation.json nor repeats.json"):
         write_spread(tmp_path)
+
+
+def test_the_bundle_of_an_ensemble_scores_files_as_the_ensemble_did(work: Work, tmp_path: Path) -> None:
+    repeat(RECIPE, out=tmp_path / "seeds", work=work, seeds=(0, 1))
+    runs = [tmp_path / "seeds" / name for name in ("seed-0", "seed-1")]
+    done = CliRunner().invoke(app, ["ensemble", *map(str, runs), "--out", str(tmp_path / "both"), "--by", "rank"])
+    assert done.exit_code == 0, done.output
+    row = pl.read_parquet(tmp_path / "both" / "predictions.parquet").filter(pl.col("part") == "test").row(0, named=True)
+    path = work.index.table.filter(pl.col("image_id") == row["image_id"])["path"][0]
+
+    words = ["predict", tmp_path / "both" / "bundle", work.index.file("cbis_ddsm", path), "--workers", 0, "--json"]
+    answer = json.loads(CliRunner().invoke(app, [str(word) for word in words]).stdout)[0]
+
+    assert answer["score"] == pytest.approx(row["score"], abs=1e-5)
+    threshold = json.loads((tmp_path / "both" / "metrics.json").read_text())["units"]["image"]["threshold"]["value"]
+    assert answer["call"] == ("positive" if row["score"] >= threshold else "negative")
+
+    other = tmp_path / "both" / "bundle" / "members" / "seed-1" / "bundle.json"
+    other.write_text(other.read_text().replace('"name": "tiny"', '"name": "else"'))
+    with pytest.raises(BundleError, match=r"member seed-1 is missing or another"):
+        EnsembleBundle.from_pretrained(tmp_path / "both" / "bundle")
+
+
+def test_members_that_read_pictures_in_other_ways_make_no_bundle(work: Work, tmp_path: Path) -> None:
+    larger = RECIPE.model_copy(update={"preprocess": RECIPE.preprocess.model_copy(update={"rows": 48})})
+    for name, recipe in (("a", RECIPE), ("b", larger)):
+        repeat(recipe, out=tmp_path / "seeds", work=work, seeds=(0, 1))
+        (tmp_path / "seeds" / "seed-0").rename(tmp_path / name)
+        shutil.rmtree(tmp_path / "seeds")
+    ensemble([tmp_path / "a", tmp_path / "b"], out=tmp_path / "both")
+    measure(tmp_path / "both")
+
+    reason = bundle_ensemble(tmp_path / "both", members=[tmp_path / "a", tmp_path / "b"])
+
+    assert reason is not None
+    assert "differ in preprocess" in reason
+    assert not (tmp_path / "both" / "bundle").exists()
+
+
+def test_a_seal_beside_the_folder_counts_its_folds(validated: Path, tmp_path: Path) -> None:
+    shutil.copytree(validated, tmp_path / "cv")
+    run = tmp_path / "cv" / "fold-0"
+
+    ledger, _ = seal_run(run, ledger=tmp_path / "sealed-all.jsonl")
+    (run / "seal.json").unlink()
+
+    assert list(seals_of(run)) == [ledger]

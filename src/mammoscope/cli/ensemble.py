@@ -28,14 +28,18 @@ def ensemble(
 ) -> None:
     """Let several runs answer together; leave a run folder with the ensemble held against each member.
 
-    The last line is the path of the report.
+    Where all members read pictures alike, `mammoscope predict OUT/bundle` answers for files. The last line is the path
+    of the report.
     """
+    from mammoscope.pipeline import bundle_ensemble, measure
     from mammoscope.pipeline import ensemble as put_together
-    from mammoscope.pipeline import measure
     from mammoscope.report import summary_lines, write_report
 
     put_together(runs, out=out, by=by)
     facts = measure(out, break_seal=break_seal)
     for line in summary_lines(facts):
         typer.echo(line)
+    missing = bundle_ensemble(out, members=runs)
+    if missing is not None:
+        typer.echo(f"no bundle: {missing}", err=True)
     typer.echo(str(write_report(out)))

@@ -22,10 +22,10 @@ def predict(
 ) -> None:
     """Score mammograms with a trained bundle. Exit 1 if a file could not be read; it is listed with a code."""
     from mammoscope.cli.progress import counted
-    from mammoscope.models import Bundle, keep_memory, predict_files, read_clinical
+    from mammoscope.models import keep_memory, load_bundle, predict_files, read_clinical
 
     keep_memory()
-    loaded = Bundle.from_pretrained(bundle)
+    loaded = load_bundle(bundle)
     table = None if clinical is None else read_clinical(clinical)
     with counted("scoring") as progress:
         rows = predict_files(loaded, files, clinical=table, workers=workers, progress=progress)

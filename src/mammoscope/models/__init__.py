@@ -9,6 +9,7 @@ from mammoscope.models.encoders.light_cnn import LightCnn
 from mammoscope.models.encoders.patch_to_whole import PatchToWhole, PatchToWholeEncoder
 from mammoscope.models.encoders.simple_cnn import SimpleCnn
 from mammoscope.models.encoders.timm_encoder import TimmModel
+from mammoscope.models.ensemble import AnyBundle, EnsembleBundle, EnsembleManifest, load_bundle, write_ensemble
 from mammoscope.models.estimators.fitting import fit_estimator, importances, restore_estimator
 from mammoscope.models.estimators.settings import EstimatorConfig
 from mammoscope.models.histogram import HistogramModel, histogram_features, histogram_names
@@ -22,11 +23,14 @@ from mammoscope.models.weights import save_tensors
 __all__ = [
     "MALIGNANT",
     "UNKNOWN",
+    "AnyBundle",
     "Bundle",
     "Classifier",
     "ClinicalEncoding",
     "ClinicalSettings",
     "Design",
+    "EnsembleBundle",
+    "EnsembleManifest",
     "EstimatorConfig",
     "FromEncoded",
     "GlobalLocal",
@@ -56,6 +60,7 @@ __all__ = [
     "histogram_names",
     "importances",
     "keep_memory",
+    "load_bundle",
     "model_card",
     "predict_files",
     "probabilities",
@@ -67,4 +72,5 @@ __all__ = [
     "task_named",
     "to_input",
     "turned",
+    "write_ensemble",
 ]

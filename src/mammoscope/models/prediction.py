@@ -12,14 +12,15 @@ from mammoscope.errors import SourceError
 from mammoscope.images import Limits, Mammogram, read_mammogram
 from mammoscope.images.folder import Found, find_pictures
 from mammoscope.images.guarded import Answer, answers
-from mammoscope.models.bundle import Bundle, Sample
+from mammoscope.models.bundle import Sample
+from mammoscope.models.ensemble import AnyBundle
 from mammoscope.vocabulary import Laterality
 
 NAMES = ("file", "score", "probability", "call", "laterality", "view", "traits", "code", "message")
 
 
 def predict_files(
-    bundle: Bundle,
+    bundle: AnyBundle,
     files: Iterable[Path],
     *,
     clinical: pl.DataFrame | None = None,
@@ -73,7 +74,7 @@ def predict_files(
 
 
 def _rows(
-    bundle: Bundle, read: Sequence[tuple[Found, Answer[Mammogram]]], *, told: Callable[[str], pl.DataFrame | None]
+    bundle: AnyBundle, read: Sequence[tuple[Found, Answer[Mammogram]]], *, told: Callable[[str], pl.DataFrame | None]
 ) -> list[dict[str, Any]]:
     """One row for the exam in a folder, or for each of its breasts."""
     sides: dict[Laterality | None, list[tuple[Found, Mammogram]]] = {}
@@ -92,7 +93,7 @@ def _rows(
 
 
 def _row(
-    bundle: Bundle, answer: Answer[Mammogram], *, name: str, told: Callable[[str], pl.DataFrame | None]
+    bundle: AnyBundle, answer: Answer[Mammogram], *, name: str, told: Callable[[str], pl.DataFrame | None]
 ) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(NAMES) | {"file": name}
     mammogram = answer.result
@@ -102,7 +103,7 @@ def _row(
     return row | about | _answered(bundle, mammogram, clinical=told(name))
 
 
-def _answered(bundle: Bundle, sample: Sample, *, clinical: pl.DataFrame | None) -> dict[str, Any]:
+def _answered(bundle: AnyBundle, sample: Sample, *, clinical: pl.DataFrame | None) -> dict[str, Any]:
     """Score, probability and call of one sample."""
     manifest, chances = bundle.manifest, bundle.probabilities([sample], clinical=clinical)[0][0]
     task = manifest.tasks[0]
@@ -116,7 +117,7 @@ def _answered(bundle: Bundle, sample: Sample, *, clinical: pl.DataFrame | None) 
     return {"score": score, "probability": probability, "call": call}
 
 
-def _clinical(bundle: Bundle, table: pl.DataFrame | None, name: str) -> pl.DataFrame | None:
+def _clinical(bundle: AnyBundle, table: pl.DataFrame | None, name: str) -> pl.DataFrame | None:
     """The row of a file; None where all is unknown."""
     if table is None or bundle.manifest.clinical is None:
         return None

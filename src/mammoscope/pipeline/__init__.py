@@ -7,6 +7,7 @@ command line call; `run_recipe` calls them one after the other.
 from mammoscope.pipeline.cohort import candidates, checked, divide, make_ready, to_prepare
 from mammoscope.pipeline.comparing import compare_runs, counted_looks, rank_runs
 from mammoscope.pipeline.cross_validation import cross_validate, fold_recipe
+from mammoscope.pipeline.ensemble_bundles import bundle_ensemble
 from mammoscope.pipeline.ensembles import ensemble
 from mammoscope.pipeline.external import validate_externally
 from mammoscope.pipeline.fitting import fit
@@ -19,6 +20,7 @@ from mammoscope.pipeline.robustness import robustness
 from mammoscope.pipeline.sealing import seal_run, seals_of
 from mammoscope.pipeline.siblings import Work
 from mammoscope.pipeline.sweeping import Swept, sweep
+from mammoscope.pipeline.tracking import trackers_named
 from mammoscope.pipeline.whole import Done, run_recipe
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Plan",
     "Swept",
     "Work",
+    "bundle_ensemble",
     "candidates",
     "checked",
     "compare_runs",
@@ -50,5 +53,6 @@ __all__ = [
     "seals_of",
     "sweep",
     "to_prepare",
+    "trackers_named",
     "validate_externally",
 ]
