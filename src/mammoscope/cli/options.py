@@ -20,6 +20,14 @@ Workers = Annotated[
     int | None, typer.Option("--workers", min=0, help="guarded processes [default: one per processor]; 0: none")
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps or auto")]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        help="tensorboard (in the run folder) or mlflow (MLFLOW_TRACKING_URI, else mlflow.db beside --out): show the "
+        "curves there, too; may be given twice",
+    ),
+]
 BreakSeal = Annotated[
     bool, typer.Option("--break-seal", help="go beyond the budget of a sealed test set; its ledger will say so")
 ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mammoscope.cli.options import Cache, Device, OutFolder, RecipeName, StartFolder, Workers
+from mammoscope.cli.options import Cache, Device, OutFolder, RecipeName, StartFolder, Track, Workers
 
 
 def run(
@@ -17,28 +17,39 @@ def run(
     workers: Workers = None,
     device: Device = "auto",
     start: StartFolder = None,
+    track: Track = None,
 ) -> None:
     """The whole chain: index, split, audit, prepare, train, evaluate, explain, report.
 
     The last line is the path of the report. Exit 1 when the audit found errors or images could not be read;
     the report lists them. Run the same command again after an interruption: it goes on where it stopped.
+
+    On several GPUs: torchrun --nproc-per-node 4 -m mammoscope run ...
     """
     from mammoscope.cli.progress import counted, epochs
-    from mammoscope.pipeline import run_recipe
-    from mammoscope.training import find_recipe
+    from mammoscope.pipeline import fit, run_recipe, trackers_named
+    from mammoscope.training import find_recipe, joined, wait
 
-    done = run_recipe(
-        find_recipe(recipe),
-        data=data,
-        run=out,
-        cache=cache or out.parent / "cache",
-        workers=workers,
-        device=device,
-        start=start,
-        say=lambda line: typer.echo(line, err=True),
-        counted=counted,
-        epochs=epochs,
-    )
+    settings, folder, trackers = find_recipe(recipe), cache or out.parent / "cache", trackers_named(track or ())
+    with joined() as team:
+        if not team.first:
+            wait(team)
+            fit(settings, run=out, cache=folder, device=device, start=start, team=team)
+            return
+        done = run_recipe(
+            settings,
+            data=data,
+            run=out,
+            cache=folder,
+            workers=workers,
+            device=device,
+            start=start,
+            say=lambda line: typer.echo(line, err=True),
+            counted=counted,
+            epochs=epochs,
+            track=trackers,
+            team=team,
+        )
     for line in done.lines:
         typer.echo(line)
     typer.echo(str(done.report))

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from mammoscope import __version__
+from mammoscope.errors import RecipeError
 from mammoscope.pipeline.answering import meaning, write_answers
 from mammoscope.pipeline.folder import read_json, read_table
 from mammoscope.pipeline.lesions import read_lesions
 from mammoscope.pipeline.machine import commit, device_named, environment
 from mammoscope.pipeline.starting import starting
+from mammoscope.pipeline.tracking import Tracker, tracked
 from mammoscope.storage import write_text
 
 if TYPE_CHECKING:
     from mammoscope.models import ClinicalEncoding
-    from mammoscope.training import Recipe, Trained, Watch
+    from mammoscope.training import Recipe, Team, Trained, Watch
 
 
 def fit(
@@ -29,6 +32,8 @@ def fit(
     device: str = "auto",
     start: Path | None = None,
     watch: "Watch | None" = None,
+    track: Sequence[Tracker] = (),
+    team: "Team | None" = None,
 ) -> "Trained":
     """Train, then score the tune and test parts once with the best weights.
 
@@ -42,29 +47,44 @@ def fit(
         device: Where to train: cpu, cuda, mps, auto.
         start: Run folder or bundle to begin with; that of the recipe's `start` beside this run when not given.
         watch: Told after each step.
+        track: Where the curves go, besides `history.jsonl`.
+        team: Processes that train together, as `mammoscope.training.joined` gives it; each calls this function, and
+            the first one writes.
 
     Raises:
-        RecipeError: The cohort cannot be trained on, the start cannot be used, or the folder holds another run's
-            checkpoint.
+        RecipeError: The cohort cannot be trained on, the start cannot be used, the folder holds another run's
+            checkpoint, a tracker is not installed, or several processes were started and no team is given.
+        ClusterError: Another process of the team ended.
     """
     from mammoscope.models import Bundle, keep_memory
     from mammoscope.report import write_augmentations
-    from mammoscope.training import train, training_data
+    from mammoscope.training import ALONE, launched, own_device, train, training_data
 
+    team = team or ALONE
+    if team.count < launched().count:
+        raise RecipeError(
+            f"{launched().count} processes were started, and each would do the whole of this. Only `train` and `run` "
+            "share their work between processes: start this command without torchrun"
+        )
     started = time.perf_counter()
     keeps = keep_memory()
-    where = device_named(device)
+    where = device_named(own_device(device, team=team))
     ready = pl.read_parquet(run / "cohort.parquet").filter(pl.col("file").is_not_null())
     begun = starting(recipe, run=run, start=start)
     data = training_data(ready, recipe=recipe, cache=cache, lesions=read_lesions(recipe, run=run))
-    write_augmentations(recipe.augment, samples=data.train, seed=recipe.seed, run=run)
-    trained = train(recipe, data=data, folder=run, device=where, start=begun, watch=watch)
+    if team.first:
+        write_augmentations(recipe.augment, samples=data.train, seed=recipe.seed, run=run)
+    with tracked(track if team.first else (), run=run, name=recipe.name, watch=watch) as told:
+        trained = train(recipe, data=data, folder=run, device=where, start=begun, watch=told, team=team)
+    if not team.first:
+        return trained
     write_answers(recipe, trained.network, ready, run=run, cache=cache, clinical=data.clinical)
     Bundle(manifest=_manifest(recipe, run=run, clinical=data.clinical), network=trained.network).save_pretrained(
         run / "bundle"
     )
     facts = environment(where) | {
         "allocator_keeps_memory": keeps,
+        "processes_of_training": team.count,
         "seed": recipe.seed,
         "start": None if begun is None else {"recipe": begun.name, "weights_sha256": begun.fingerprint},
         "parameters": sum(parameter.numel() for parameter in trained.network.parameters()),

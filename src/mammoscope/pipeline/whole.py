@@ -1,6 +1,6 @@
 """The chain from a folder of data to a report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from mammoscope.pipeline.cohort import Progress, checked, divide, make_ready
 from mammoscope.pipeline.fitting import fit
 from mammoscope.pipeline.results import explain, measure
+from mammoscope.pipeline.tracking import Tracker, track_results, trackers_named
 from mammoscope.sources import build_index, source_named
 
 if TYPE_CHECKING:
-    from mammoscope.training import Recipe, Watch
+    from mammoscope.training import Recipe, Team, Watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ def run_recipe(
     say: Callable[[str], None] = lambda _: None,
     counted: Callable[[str], AbstractContextManager[Progress]] | None = None,
     epochs: Callable[[], AbstractContextManager["Watch"]] | None = None,
+    track: Sequence[Tracker] = (),
+    team: "Team | None" = None,
 ) -> Done:
     """Index, audit, split, prepare, train, evaluate, explain, report.
 
@@ -51,14 +54,18 @@ def run_recipe(
         say: Told a line before each step.
         counted: Gives a progress bar for work on files.
         epochs: Gives a progress bar for training.
+        track: Where the curves and the results go, besides the run folder.
+        team: Processes that train together. The first one calls this function; the others wait until pictures are
+            prepared, with `mammoscope.training.wait`, and call `fit`.
 
     Returns:
         The report's path, the number of findings, and the answer in a few lines.
     """
     from mammoscope.models import check_fit
     from mammoscope.report import summary_lines, write_cards, write_report
-    from mammoscope.training import design_of
+    from mammoscope.training import ALONE, design_of, wait
 
+    trackers_named(track)
     check_fit(design_of(recipe))
     say(f"index     {recipe.source}")
     index = build_index(source_named(recipe.source), data)
@@ -68,10 +75,12 @@ def run_recipe(
     found = checked(index, run=run)
     with (counted or _silent_count)("prepare  ") as progress:
         ready = make_ready(recipe, index, run=run, cache=cache, workers=workers, progress=progress)
+    wait(team or ALONE)  # until here the others had nothing to do
     with (epochs or _silent_epochs)() as watch:
-        fit(recipe, run=run, cache=cache, device=device, start=start, watch=watch)
+        fit(recipe, run=run, cache=cache, device=device, start=start, watch=watch, track=track, team=team)
     say("evaluate  on the test part")
     facts = measure(run)
+    track_results(track, run=run, name=recipe.name)
     say("explain   Grad-CAM")
     explain(run)
     say("report")

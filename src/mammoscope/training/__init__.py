@@ -8,6 +8,7 @@ from mammoscope.training.headers import RecipeHeader, recipe_headers
 from mammoscope.training.loop import Moment, Trained, Watch, train
 from mammoscope.training.measure import Measure
 from mammoscope.training.objective import class_weights, loss
+from mammoscope.training.processes import ALONE, Team, joined, launched, own_device, wait
 from mammoscope.training.recipe import Recipe, Select, read_recipe
 from mammoscope.training.schedule import learning_rate
 from mammoscope.training.shelf import find_recipe, shelf
@@ -16,6 +17,7 @@ from mammoscope.training.start import Start, design_of, read_start
 from mammoscope.training.tuning import scores_of
 
 __all__ = [
+    "ALONE",
     "Checkpoint",
     "Data",
     "Event",
@@ -26,6 +28,7 @@ __all__ = [
     "Select",
     "Stage",
     "Start",
+    "Team",
     "Trained",
     "Training",
     "Watch",
@@ -34,8 +37,11 @@ __all__ = [
     "design_of",
     "embeddings_of",
     "find_recipe",
+    "joined",
+    "launched",
     "learning_rate",
     "loss",
+    "own_device",
     "read_checkpoint",
     "read_recipe",
     "read_start",
@@ -45,5 +51,6 @@ __all__ = [
     "shelf",
     "train",
     "training_data",
+    "wait",
     "write_checkpoint",
 ]
