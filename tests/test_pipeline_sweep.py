@@ -207,3 +207,13 @@ def test_the_verb_ends_with_the_page(swept: Path, data: Path, tmp_path: Path) ->
     page = Path(done.stdout.splitlines()[-1]).read_text()
     assert "was chosen there" in page
     assert "[[stages]]" in page
+
+
+def test_a_running_trial_of_another_process_is_left_alone_and_not_counted(work: Work, tmp_path: Path) -> None:
+    sweep(RECIPE, space=SPACE, out=tmp_path, work=work, trials=1)
+    study = optuna.load_study(study_name="tiny", storage=f"sqlite:///{tmp_path / 'sweep.sqlite3'}")
+    study.ask()
+
+    found = sweep(RECIPE, space=SPACE, out=tmp_path, work=work, trials=2, join=True)
+
+    assert [trial.state for trial in found.trials] == ["complete", "running", "complete"]
