@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from mammoscope.training.objective import loss
 from mammoscope.training.processes import ALONE, Team, sum_gradients
 from mammoscope.training.recipe import Recipe
 from mammoscope.training.schedule import learning_rate
-from mammoscope.training.stages import Stage
+from mammoscope.training.stages import Stage, Training
 
 Told = Callable[[int, int, float], None]
 """Called with (step from 1, steps, mean train loss so far)."""
@@ -109,7 +110,7 @@ def run_epoch(
     device = next(learner.network.parameters()).device
     losses: list[float] = []
     right, seen, lr = 0.0, 0, 0.0
-    shares = [team.share(part) for rows in steps for part in _parts(rows, settings.accumulate)]
+    shares = [team.share(part) for rows in steps for part in _parts(rows, settings)]
     clock = Clock(batches(course.samples, shares, pictures=pictures))
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         for number, rows in enumerate(steps):
@@ -119,7 +120,7 @@ def run_epoch(
             learner.optimizer.zero_grad(set_to_none=True)
             known = (course.samples.labels[rows] != UNKNOWN).sum(axis=0).tolist()
             total, hit = 0.0, 0.0
-            for part in _parts(rows, settings.accumulate):
+            for part in _parts(rows, settings):
                 value, hits = _backward(
                     learner,
                     course,
@@ -221,8 +222,12 @@ def stepped(learner: Learner, *, lr: float, clip_norm: float | None) -> None:
         learner.average.update_parameters(learner.network)
 
 
-def _parts(rows: np.ndarray, accumulate: int) -> list[np.ndarray]:
-    return np.array_split(rows, min(accumulate, len(rows)))
+def _parts(rows: np.ndarray, settings: Training) -> list[np.ndarray]:
+    """No larger than those of a whole step, and none of a single sample, which batch normalisation cannot use."""
+    size = ceil(settings.batch_size / settings.accumulate)
+    count = ceil(len(rows) / size)
+    lonely = size > 1 and len(rows) // count == 1
+    return np.array_split(rows, max(1, count - lonely))
 
 
 class Clock:
