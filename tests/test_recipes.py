@@ -1,0 +1,169 @@
+"""Every recipe that comes with mammoscope, made small: it trains on its own layout, goes on, measures, explains."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from mammoscope.models import Bundle, predict_files
+from mammoscope.phantom import write_phantom
+from mammoscope.pipeline import fit, run_recipe
+from mammoscope.training import Moment, Recipe, read_recipe, shelf
+
+NAMES = sorted(file.stem for file in shelf().glob("*.toml"))
+PHANTOMS: dict[str, dict[str, Any]] = {
+    "cbis_ddsm": {"patients": 30, "rows": 128, "seed": 0, "calcifications": 0.4},
+    "cbis_ddsm_jpeg": {"patients": 20, "rows": 320, "seed": 0, "calcifications": 0.4},  # crops of 16 pixels or more
+    "rsna": {"patients": 40, "rows": 128, "seed": 1},  # with every class of density, and positive women in every part
+    "mini_mias": {"patients": 24, "rows": 128, "seed": 0},
+}
+SMALL_PX = 64
+LEAST_PX = {"inception_v3.tv_in1k": 96, "vit_small_patch14_dinov2.lvd142m": 70}
+STAND_INS = {
+    "vit_base_patch16_224.augreg2_in21k_ft_in1k": "vit_tiny_patch16_224",  # 86 M parameters take 10 s a run
+}
+
+
+class Stopped(Exception):  # noqa: N818  # not an error: the run is killed on purpose
+    """Training was stopped from outside."""
+
+
+def small(recipe: Recipe) -> Recipe:
+    """The same recipe with tiny pictures, an epoch a stage, random weights and few replicates."""
+    told = recipe.model_dump(mode="json")
+    told["model"] = untrained(told["model"])
+    if recipe.model.kind == "global-local":
+        told["model"] |= {"patch_px": 32, "factor": 2, "patches": 2}
+    told["patches"] |= {"patch_px": 32, "each": 2}
+    side = LEAST_PX.get(str(getattr(recipe.model, "backbone", "")), SMALL_PX)
+    told["preprocess"] |= {"rows": side, "cols": side}
+    told["stages"] = [one | {"epochs": 1, "warmup_epochs": min(1.0, one["warmup_epochs"])} for one in told["stages"]]
+    told["training"] |= {"batch_size": 8, "accumulate": min(2, recipe.training.accumulate)}
+    told["measure"] |= {"replicates": 100}
+    told["split"] |= {"train": 0.5, "tune": 0.25, "test": 0.25} if recipe.split.kind == "ratio" else {"tune": 0.3}
+    return Recipe.model_validate_json(json.dumps(told), strict=True)
+
+
+def untrained(model: dict[str, Any]) -> dict[str, Any]:
+    """A model without the weights of the hub, and the networks inside it."""
+    inner = {key: untrained(value) for key, value in model.items() if isinstance(value, dict)}
+    if "pretrained" in model:
+        inner |= {"pretrained": False, "backbone": STAND_INS.get(model["backbone"], model["backbone"])}
+    return model | inner
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> "Runs":
+    return Runs(tmp_path_factory.mktemp("recipes"))
+
+
+class Runs:
+    """Runs of small recipes on phantoms, each made when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lines: dict[str, list[str]] = {}
+
+    def data(self, layout: str) -> Path:
+        folder = self.folder / layout
+        if not folder.is_dir():
+            write_phantom(folder, layout=layout, **PHANTOMS[layout])
+        return folder
+
+    def arguments(self, recipe: Recipe) -> dict[str, Any]:
+        return {"data": self.data(recipe.source), "run": self.folder / recipe.name, "cache": self.folder / "cache"}
+
+    def run(self, name: str) -> Path:
+        """Train a recipe, killed after its first epoch where it has several, and gone on with."""
+        recipe = small(read_recipe(shelf() / f"{name}.toml"))
+        run = self.folder / name
+        if name in self.lines:
+            return run
+        if recipe.start is not None:
+            self.run(recipe.start)
+        if recipe.epochs > 1:
+            with pytest.raises(Stopped):
+                run_recipe(recipe, **self.arguments(recipe), workers=0, epochs=stopping)
+        self.lines[name] = run_recipe(recipe, **self.arguments(recipe), workers=0).lines
+        return run
+
+
+class stopping:  # noqa: N801  # used as a function
+    """Stops training when the second epoch begins."""
+
+    def __enter__(self) -> Any:
+        def watch(moment: Moment) -> None:
+            if moment.epoch == 2:
+                raise Stopped
+
+        return watch
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def read(run: Path, name: str) -> Any:
+    return json.loads((run / name).read_text())
+
+
+def numbers(facts: Any) -> Iterator[float]:
+    if isinstance(facts, dict):
+        facts = list(facts.values())
+    if isinstance(facts, list):
+        for one in facts:
+            yield from numbers(one)
+    elif isinstance(facts, float):
+        yield facts
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_is_headed_by_what_it_is_how_to_run_it_what_it_costs_and_what_to_expect(name: str) -> None:
+    text = (shelf() / f"{name}.toml").read_text()
+    head = re.match(
+        r"# (?!Run:).+\n# Run: {5}(.+)\n# Cost: {4}.+\n# Expect: {2}.+\n(?:# {10}.+\n)*name = \"(.+)\"", text
+    )
+
+    assert head is not None
+    assert head[2] == name == read_recipe(shelf() / f"{name}.toml").name
+    assert name in head[1] or head[1] == "mammoscope demo"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_runs_to_its_report_and_goes_on_where_it_was_stopped(name: str, made: "Runs") -> None:
+    recipe = small(read_recipe(shelf() / f"{name}.toml"))
+    run = made.run(name)
+    facts = read(run, "metrics.json")
+    predictions = pl.read_parquet(run / "predictions.parquet")
+
+    again = fit(recipe, run=run, cache=made.folder / "cache")
+
+    assert (run / "report.html").is_file()
+    assert made.lines[name]
+    assert list(numbers(facts))
+    assert all(math.isfinite(number) for number in numbers(facts))
+    assert facts["units"][facts["headline"]]["test"]
+    assert read(run, "environment.json")["resumed_after_epoch"] == again.resumed_after == recipe.epochs
+    assert [row["epoch"] for row in again.history] == list(range(1, recipe.epochs + 1))
+    assert predictions.equals(pl.read_parquet(run / "predictions.parquet"))
+    assert all(row["file"] or row["note"] for row in read(run, "explanations.json"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_bundle_of_a_recipe_scores_a_file_as_the_run_did(name: str, made: "Runs") -> None:
+    recipe = small(read_recipe(shelf() / f"{name}.toml"))
+    run = made.run(name)
+
+    bundle = Bundle.from_pretrained(run / "bundle")
+
+    assert bundle.manifest.tasks == recipe.tasks
+    if recipe.input.unit == "image":
+        cohort = pl.read_parquet(run / "cohort.parquet").filter(pl.col("part") == "test")
+        first = cohort.row(0, named=True)
+        (row,) = predict_files(bundle, [made.data(recipe.source) / first["path"]], workers=0)
+        assert row["code"] is None
+        assert 0 <= row["score"] <= 1
