@@ -29,9 +29,10 @@ def run(
     from mammoscope.cli.progress import counted, epochs
     from mammoscope.pipeline import fit, run_recipe, trackers_named
     from mammoscope.training import find_recipe, joined, wait
+    from mammoscope.training.lines import located
 
     settings, folder, trackers = find_recipe(recipe), cache or out.parent / "cache", trackers_named(track or ())
-    with joined() as team:
+    with located(recipe), joined() as team:
         if not team.first:
             wait(team)
             fit(settings, run=out, cache=folder, device=device, start=start, team=team)

@@ -27,9 +27,10 @@ def train(
     from mammoscope.models import check_fit
     from mammoscope.pipeline import divide, fit, make_ready, opened, trackers_named
     from mammoscope.training import design_of, find_recipe, joined, wait
+    from mammoscope.training.lines import located
 
     settings, folder, trackers = find_recipe(recipe), cache or out.parent / "cache", trackers_named(track or ())
-    with joined() as team:
+    with located(recipe), joined() as team:
         if team.first:
             found = opened(index, root=root)
             check_fit(design_of(settings))

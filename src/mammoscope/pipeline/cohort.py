@@ -20,10 +20,11 @@ from mammoscope.cohort import (
     unit_rows,
     write_split,
 )
-from mammoscope.errors import RecipeError, SourceError
+from mammoscope.errors import SourceError
 from mammoscope.pipeline.folder import claim, write_table
 from mammoscope.pipeline.lesions import refuse_unplaced, write_lesions
 from mammoscope.pipeline.particulars import PARTICULARS, with_particulars
+from mammoscope.pipeline.unanswered import refuse_unanswered
 from mammoscope.records import Index, image_table, write_index
 from mammoscope.storage import write_text
 
@@ -126,15 +127,12 @@ def divide(recipe: "Recipe", index: Index, *, run: Path) -> pl.DataFrame:
 
     Raises:
         SourceError: The split leaks, or cannot be made from these patients.
-        RecipeError: The folder holds the run of another recipe, or the recipe selects no image.
+        RecipeError: The folder holds the run of another recipe; the recipe selects no image, or asks what the index
+            does not answer.
     """
     refuse_unplaced(recipe, index)
     labelled, flow = candidates(recipe, index)
-    if labelled.is_empty():
-        counts = ", ".join(f"{count} {what}" for what, count in flow)
-        raise RecipeError(
-            f"{recipe.name}: no image is left to take part: {counts}. Widen [select], or index other data"
-        )
+    refuse_unanswered(recipe, labelled, index=index, flow=flow)
     seed = recipe.seed if recipe.split_seed is None else recipe.split_seed
     made = split(labelled, recipe.split, seed=seed, label=recipe.target)
     claim(run, recipe)

@@ -9,6 +9,7 @@ from torch import nn
 
 from mammoscope.batches import Samples, batches, steps_of
 from mammoscope.models import Classifier, Inputs, Precision, autocast, fit_estimator
+from mammoscope.models.network import empty_inputs
 from mammoscope.training.data import Data
 from mammoscope.training.recipe import Recipe
 
@@ -37,6 +38,23 @@ def embeddings_of(
     finally:
         network.train(training)
     return torch.cat(rows).numpy()
+
+
+def check_layer(recipe: Recipe, *, network: Classifier) -> None:
+    """Ask the estimator's layer about one empty sample, before anything is spent on training.
+
+    Raises:
+        RecipeError: There is no such layer, or it does not run once for each sample.
+    """
+    if recipe.estimator is None:
+        return
+    training = network.training
+    network.eval()
+    try:
+        with torch.inference_mode():
+            network.embedding(empty_inputs(network.design), layer=recipe.estimator.layer)
+    finally:
+        network.train(training)
 
 
 def fitted(recipe: Recipe, *, network: Classifier, data: Data) -> nn.Module | None:

@@ -31,9 +31,10 @@ from mammoscope.training.checkpoint import (
 )
 from mammoscope.training.data import Data
 from mammoscope.training.epoch import Course, ExplodedError, Learner, run_epoch
-from mammoscope.training.estimating import fitted
+from mammoscope.training.estimating import check_layer, fitted
 from mammoscope.training.freezing import freeze, optimizer_of, training_mode
 from mammoscope.training.frozen import Frozen
+from mammoscope.training.memory import check_memory
 from mammoscope.training.objective import class_weights
 from mammoscope.training.patch_data import PatchParts
 from mammoscope.training.patching import patch_epoch, patch_scores
@@ -130,15 +131,18 @@ def train(
         `select` says. Of several processes only the first one's has the estimator.
 
     Raises:
-        RecipeError: The folder holds a checkpoint of another recipe or cohort; the loss explodes again and again; or
-            a step has too few samples for so many processes.
+        RecipeError: The folder holds a checkpoint of another recipe or cohort; a step does not fit in memory, or has
+            too few samples for so many processes; or the loss explodes again and again.
         ClusterError: A process ended, or they do not see the same folder.
         StorageError: A checkpoint cannot be written or read. The one before it is still whole.
     """
     device = device or torch.device("cpu")
     _check_shares(recipe, team)
     shop = Workshop(recipe=recipe, data=data, folder=folder, device=device, start=start, watch=watch, team=team)
-    network = starting_network(recipe, data=data, start=start).to(shop.device).to(memory_format=torch.channels_last)
+    network = starting_network(recipe, data=data, start=start)
+    check_layer(recipe, network=network)
+    check_memory(recipe, network=network, data=data, device=device, processes=team.count)
+    network = network.to(shop.device).to(memory_format=torch.channels_last)
     about = f"{recipe.fingerprint}{data.fingerprint}{'' if start is None else start.fingerprint}"
     run = hashlib.sha256(about.encode()).hexdigest()
     state = _resumed(shop.last, run=run) or Checkpoint(run=run, epochs_done=0, stage=-1, history=[], best_epoch=None)

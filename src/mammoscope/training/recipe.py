@@ -203,7 +203,7 @@ def _sentence(file: str, text: str, problem: Any) -> str:
     where = [str(part) for part in problem["loc"]]
     is_kind = problem["type"] in {"union_tag_invalid", "union_tag_not_found"} and isinstance(problem["input"], dict)
     keys = _keys([*where, "kind"] if is_kind else where)
-    line = _line(text, keys)
+    line = line_of(text, keys)
     place = f"{file}:{line}" if line else file
     table = f" [{'.'.join(keys[:-1])}]" if len(keys) > 1 else ""
     if problem["type"] == "extra_forbidden":
@@ -242,7 +242,7 @@ def _keys(where: list[str]) -> list[str]:
     return keys
 
 
-def _line(text: str, keys: list[str]) -> int | None:
+def line_of(text: str, keys: list[str]) -> int | None:
     """The line of a key in its own table, or of the nearest thing around it."""
     if not keys:
         return None
@@ -260,7 +260,7 @@ def _line(text: str, keys: list[str]) -> int | None:
                 return number
         elif within == tables and key.match(line):
             return number
-    return _line(text, tables)
+    return line_of(text, tables)
 
 
 _HEADER = re.compile(r"^\s*(\[\[?)\s*[\"']?([^\]\"'\s]+)")

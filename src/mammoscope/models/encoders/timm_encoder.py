@@ -1,5 +1,6 @@
 """Any backbone of timm."""
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,9 +92,16 @@ def _created(config: TimmModel, *, fetch: bool, shape: tuple[int, int] | None) -
     import timm  # noqa: PLC0415
 
     weights: dict[str, Any] = {"pretrained": bool(config.pretrained) and fetch}
-    if isinstance(config.pretrained, str) and fetch:
-        weights["pretrained_cfg_overlay"] = {"state_dict": _weights_in(Path(config.pretrained))}
     known = timm.get_pretrained_cfg(config.backbone, allow_unregistered=True)
+    if isinstance(config.pretrained, str) and fetch:
+        last = getattr(known, "classifier", None) or ()
+        last = (last,) if isinstance(last, str) else tuple(last)
+        kept = {
+            name: tensor
+            for name, tensor in _weights_in(Path(config.pretrained)).items()
+            if name.rpartition(".")[0] not in last
+        }
+        weights["pretrained_cfg_overlay"] = {"state_dict": kept, "classifier": None}  # with one, no key is missed
     if shape is not None and known is not None and known.fixed_input_size and tuple(known.input_size[1:]) != shape:
         weights["img_size"] = shape  # a transformer's positions are made for one size
     try:
@@ -101,11 +109,24 @@ def _created(config: TimmModel, *, fetch: bool, shape: tuple[int, int] | None) -
             config.backbone, in_chans=COLOURS if config.channels == "rgb" else 1, num_classes=0, **weights
         )
     except (OSError, RuntimeError, ValueError, TypeError, AssertionError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = _reason(error)
         raise RecipeError(
             f"[model] backbone {config.backbone!r}, pretrained = {config.pretrained!r}: cannot be built for "
             f"{config.channels} pictures ({reason}). Choose another backbone, or pretrained = false"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What timm or torch says, in a line: of weights that do not fit the first key of each kind."""
+    text = str(error)
+    found = [
+        f"{len(names)} {kind.lower()} keys, first {names[0]}"
+        for kind, listed in re.findall(r"(Missing|Unexpected) key\(s\) in state_dict: (.*)", text)
+        if (names := re.findall(r'"([^"]+)"', listed))
+    ]
+    other = re.search(r"size mismatch for .*", text)
+    found += [other[0].rstrip(".")] if other else []
+    return "; ".join(found) or (text.splitlines() or [type(error).__name__])[0]
 
 
 def _statistics(backbone: nn.Module, config: TimmModel) -> tuple[Tensor, Tensor]:

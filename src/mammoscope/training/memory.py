@@ -1,0 +1,184 @@
+"""What a step of training needs in memory, counted before training starts."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mammoscope.errors import RecipeError
+from mammoscope.models import Classifier, Inputs, autocast
+from mammoscope.training.data import Data
+from mammoscope.training.freezing import freeze
+from mammoscope.training.patching import patch_logits
+from mammoscope.training.recipe import Recipe
+from mammoscope.training.stages import Stage
+
+GIB = 2**30
+MOMENTS = {"adamw": 2, "adam": 2, "sgd": 1}
+PASSING = 2  # gradients of the largest map, which come and go while they are computed
+CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """Bytes that a stage needs.
+
+    Attributes:
+        fixed: Weights, their gradients, the optimiser's moments and the moving average.
+        sample: What is kept of each sample of a part for its gradients, and what passes.
+    """
+
+    fixed: int
+    sample: int
+
+    def of(self, samples: int) -> int:
+        """Of a part of so many samples."""
+        return self.fixed + samples * self.sample
+
+
+def check_memory(
+    recipe: Recipe,
+    *,
+    network: Classifier,
+    data: Data,
+    device: torch.device,
+    processes: int = 1,
+    free: int | None = None,
+) -> None:
+    """Refuse a recipe whose steps do not fit in memory, and say what would fit.
+
+    Args:
+        recipe: Its batch, stages and precision.
+        network: As training begins with it, on the CPU; one sample is shown to it. Left as it was.
+        data: How many pictures the largest sample has.
+        device: Where training will be.
+        processes: That share each step; on the CPU they share its memory, too.
+        free: Bytes that can be had; asked of the device when not given.
+
+    Raises:
+        RecipeError: A step needs more than there is.
+    """
+    available = free_bytes(device) if free is None else free
+    if available is None:
+        return
+    if device.type == "cpu":
+        available //= processes
+    settings = recipe.training
+    part = math.ceil(math.ceil(settings.batch_size / settings.accumulate) / processes)
+    for number, stage in enumerate(recipe.stages, start=1):
+        need = need_of(stage, recipe=recipe, network=network, data=data)
+        if need.of(part) > available:
+            raise RecipeError(_refusal(recipe, number, need, part=part, free=available, device=device))
+
+
+def need_of(stage: Stage, *, recipe: Recipe, network: Classifier, data: Data) -> Need:
+    """Count what one sample leaves behind for its gradients.
+
+    Source:
+        torch.autograd.graph.saved_tensors_hooks: every tensor that the backward pass will read goes through them. One
+        that is saved twice, or is a weight, is counted once or not at all.
+    """
+    learned = [parameter.requires_grad for parameter in network.parameters()]
+    training = network.training
+    freeze(network, stage)
+    network.eval()  # the same tensors, but batch normalisation takes a single sample
+    try:
+        kept, largest = _saved(network, _forward(stage, recipe=recipe, network=network, data=data), recipe=recipe)
+        weights = sum(_bytes(parameter) for parameter in network.parameters())
+        learning = sum(_bytes(parameter) for parameter in network.parameters() if parameter.requires_grad)
+    finally:
+        network.train(training)
+        for parameter, was in zip(network.parameters(), learned, strict=True):
+            parameter.requires_grad_(was)
+    averages = weights if recipe.training.ema is not None else 0
+    return Need(fixed=weights + averages + learning * (1 + MOMENTS[stage.optimizer]), sample=kept + PASSING * largest)
+
+
+def _forward(stage: Stage, *, recipe: Recipe, network: Classifier, data: Data) -> Callable[[], Tensor]:
+    """One sample through what the stage trains."""
+    design = network.design
+    if stage.on == "patches":
+        side = recipe.patches.patch_px
+        return lambda: patch_logits(network, torch.zeros(1, 1, side, side))
+    if stage.features_stay:
+        width = network.encoder.width
+        return lambda: network.answer(torch.zeros(1, width), _clinical(design.clinical))
+    views = 1 if data.train.bags is None else max(map(len, data.train.bags))
+    if not design.bags:
+        return lambda: network(torch.zeros(1, 1, design.rows, design.cols), clinical=_clinical(design.clinical))
+    pixels = torch.zeros(1, views, 1, design.rows, design.cols)
+    there, codes = torch.ones(1, views, dtype=torch.bool), torch.zeros(1, views, dtype=torch.int64)
+    inputs = Inputs(pixels, there, codes, _clinical(design.clinical))
+    return lambda: network(*inputs)
+
+
+def _clinical(columns: int) -> Tensor | None:
+    return torch.zeros(1, columns) if columns else None
+
+
+def _saved(network: Classifier, forward: Callable[[], Tensor], *, recipe: Recipe) -> tuple[int, int]:
+    """Bytes that are kept for the backward pass, and of the largest tensor among them."""
+    own = {tensor.untyped_storage().data_ptr() for tensor in (*network.parameters(), *network.buffers())}
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor  # held, so that no other tensor takes its place
+
+    with (
+        torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
+        autocast(torch.device("cpu"), recipe.training.precision),
+    ):
+        forward()
+    return sum(kept.values()), max(kept.values(), default=0)
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Memory that training can have on a device; None where it cannot be found out."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    if device.type != "cpu":
+        return None
+    known = [value for value in (_machine(), _group()) if value is not None]
+    return min(known, default=None)
+
+
+def _machine() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def _group() -> int | None:
+    """What the limit of a container leaves; pages of files that it holds can be had, too."""
+    try:
+        limit = (CGROUP / "memory.max").read_text(encoding="ascii").strip()
+        used = int((CGROUP / "memory.current").read_text(encoding="ascii"))
+        facts = dict(line.split() for line in (CGROUP / "memory.stat").read_text(encoding="ascii").splitlines())
+    except (OSError, ValueError):
+        return None
+    return None if limit == "max" else int(limit) - used + int(facts.get("inactive_file", 0))
+
+
+def _refusal(recipe: Recipe, number: int, need: Need, *, part: int, free: int, device: torch.device) -> str:
+    batch, parts = recipe.training.batch_size, recipe.training.accumulate
+    said = (
+        f"[training] batch_size = {batch}: stage {number} needs {need.of(part) / GIB:.3g} GiB, {need.sample / GIB:.2g} "
+        f"for each of {part} samples at a time, and {free / GIB:.3g} GiB are free on {device.type}"
+    )
+    fits = (free - need.fixed) // max(need.sample, 1)
+    if fits < 1:
+        return f"{said}. Not even one fits: make rows and cols of [preprocess] smaller, or choose a smaller model"
+    more = math.ceil(parts * part / fits)
+    return f"{said}. What fits: accumulate = {more}, or batch_size = {fits * parts}"

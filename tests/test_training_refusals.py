@@ -1,0 +1,342 @@
+"""What is refused before training starts, and the line of the recipe that it is refused for."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from typer.testing import CliRunner
+
+from mammoscope.batches import Samples
+from mammoscope.cli import app
+from mammoscope.cohort import KFoldSplit
+from mammoscope.errors import RecipeError, SourceError
+from mammoscope.models import SimpleCnn, TimmModel, build, check_fit
+from mammoscope.pipeline import divide
+from mammoscope.records import Index, Record, index_of, write_index
+from mammoscope.training import Data, Recipe, Stage, Start, Training, design_of, read_recipe, train
+from mammoscope.training.lines import located
+from mammoscope.training.memory import GIB, check_memory, need_of
+from mammoscope.training.start import starting_network
+from mammoscope.vocabulary import Density, Laterality, View
+
+TINY = Recipe(
+    name="tiny", source="own", model=SimpleCnn(channels=(4, 8)), preprocess={"rows": 32, "cols": 24}, stages=(Stage(),)
+)
+CPU = torch.device("cpu")
+
+
+def index(*malignant: bool | None, density: Density | None = None) -> Index:
+    """A picture a woman."""
+    records = [
+        Record(
+            source="own",
+            patient_id=str(number),
+            image_id=str(number),
+            path=f"{number}.png",
+            laterality=Laterality.LEFT,
+            view=View.CC,
+            malignant=label,
+            density=density,
+        )
+        for number, label in enumerate(malignant)
+    ]
+    return index_of(records, roots={"own": Path()})
+
+
+def data(*, bags: list[int] | None = None) -> Data:
+    """As many samples as the network is told of; nothing of them is read."""
+    count = 4 if bags is None else len(bags)
+    ends = np.cumsum([0, *(bags or [])])
+    samples = Samples(
+        files=[Path("x.npy")] * (count if bags is None else int(ends[-1])),
+        labels=(np.arange(count) % 2)[:, None],
+        bags=None if bags is None else [np.arange(a, b) for a, b in pairwise(ends)],
+    )
+    return Data(train=samples, tune=samples, fingerprint="planted")
+
+
+# ------------------------------------------------------------------- labels
+
+
+def test_labels_that_the_index_lacks_are_refused_with_those_that_it_has(tmp_path: Path) -> None:
+    asked = TINY.model_copy(update={"target": "density"})
+
+    with pytest.raises(
+        RecipeError, match=r"target = 'density': it is stated of none of 2 samples .*; these data answer malignant$"
+    ):
+        divide(asked, index(True, False), run=tmp_path / "run")
+
+
+def test_a_further_task_without_any_label_is_refused(tmp_path: Path) -> None:
+    asked = TINY.model_copy(update={"also": ("density",)})
+
+    with pytest.raises(RecipeError, match=r"also = \['density'\]: 'density' is stated of none of 2 samples"):
+        divide(asked, index(True, False), run=tmp_path / "run")
+
+
+def test_more_classes_than_are_seen_are_refused_with_those_that_are(tmp_path: Path) -> None:
+    asked = Recipe.model_validate(TINY.model_dump() | {"target": "density", "classes": ("A", "B", "C")})
+    found, other = index(True, False, density=Density.A), index(True, density=Density.B)
+    renamed = other.table.with_columns(image_id=pl.lit("b"), path=pl.lit("b.png"))
+    two = replace(found, table=found.table.vstack(renamed))
+
+    with pytest.raises(RecipeError, match=r"classes = \['A', 'B', 'C'\]: C does not occur among .*\['A', 'B'\]"):
+        divide(asked, two, run=tmp_path / "run")
+
+
+def test_data_without_positives_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="target = 'malignant': yes does not occur among 3 samples. Take data that"):
+        divide(TINY, index(False, False, False), run=tmp_path / "run")
+
+
+def test_a_fold_without_positives_is_refused(tmp_path: Path) -> None:
+    asked = TINY.model_copy(update={"split": KFoldSplit(folds=5)})
+
+    with pytest.raises(SourceError, match="positive|malignant|class"):
+        divide(asked, index(True, True, *[False] * 20), run=tmp_path / "run")
+
+
+# ----------------------------------------------------------------- networks
+
+
+def test_a_backbone_that_timm_does_not_know_is_refused_with_the_nearest() -> None:
+    asked = TINY.model_copy(update={"model": TimmModel(backbone="resnet81")})
+
+    with pytest.raises(RecipeError, match=r"\[model\] backbone: timm has no 'resnet81'.*did you mean 'resnet"):
+        check_fit(design_of(asked))
+
+
+def test_a_size_that_a_model_cannot_take_is_refused() -> None:
+    deep = TINY.model_copy(update={"model": SimpleCnn(channels=(4,) * 8)})
+
+    with pytest.raises(RecipeError, match=r"\[preprocess\] rows = 32, cols = 24: nothing is left of such a picture"):
+        check_fit(design_of(deep))
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda weights: weights.pop("bn1.weight"), "1 missing keys, first bn1.weight"),
+        (lambda weights: weights.update(more=torch.zeros(1)), "1 unexpected keys, first more"),
+        (lambda weights: weights.update({"bn1.bias": torch.zeros(3)}), "size mismatch for bn1.bias"),
+    ],
+    ids=["missing", "extra", "size"],
+)
+def test_weights_that_do_not_fit_are_refused_by_their_first_key(tmp_path: Path, edit: object, message: str) -> None:
+    weights = timm.create_model("resnet18", in_chans=1, num_classes=0).state_dict()
+    edit(weights)
+    save_file(weights, tmp_path / "weights.safetensors")
+    model = TimmModel(backbone="resnet18", pretrained=str(tmp_path / "weights.safetensors"))
+
+    with pytest.raises(RecipeError, match=message):
+        check_fit(design_of(TINY.model_copy(update={"model": model})))
+
+
+def test_a_start_of_another_encoder_is_refused(tmp_path: Path) -> None:
+    other = build(design_of(TINY.model_copy(update={"model": SimpleCnn(channels=(6, 8))})), seed=0)
+    save_file(other.state_dict(), tmp_path / "model.safetensors")
+    start = Start(name="other", folder=tmp_path, fingerprint="", split=None, sources=())
+
+    with pytest.raises(RecipeError, match=r"start 'other': its encoder is not the one of \[model\]: .* tensors"):
+        starting_network(TINY, data=data(), start=start)
+
+
+def test_a_layer_that_there_is_not_is_refused_before_training(tmp_path: Path) -> None:
+    asked = Recipe.model_validate(TINY.model_dump() | {"estimator": {"kind": "forest", "layer": "poled"}})
+
+    with pytest.raises(RecipeError, match=r"\[estimator\] layer: no layer 'poled'"):
+        train(asked, data=data(), folder=tmp_path)
+
+
+# ------------------------------------------------------------------- memory
+
+
+def needs(**changes: object) -> int:
+    asked = Recipe.model_validate(TINY.model_dump() | changes)
+    network = build(design_of(asked), seed=0)
+    return need_of(asked.stages[0], recipe=asked, network=network, data=data()).sample
+
+
+def test_what_is_kept_of_a_sample_is_counted_as_written_out() -> None:
+    """One linear layer keeps its input for the gradient of its weight, and the loss nothing of it."""
+    network = build(design_of(TINY), seed=0)
+    stage = Stage(freeze="backbone")
+
+    need = need_of(stage, recipe=TINY, network=network, data=data())
+
+    weights = sum(parameter.numel() * 4 for parameter in network.parameters())
+    head = sum(parameter.numel() * 4 for parameter in network.head.parameters())
+    assert need.fixed == weights + head * 3
+    assert need.sample == 8 * 4 * 3  # the vector, and twice the largest map for what passes
+
+
+def test_four_times_the_pixels_keep_about_four_times_the_bytes() -> None:
+    assert needs(preprocess={"rows": 64, "cols": 48}) == pytest.approx(4 * needs(), rel=0.05)
+
+
+def test_half_the_precision_keeps_fewer_bytes_and_a_frozen_backbone_fewest() -> None:
+    frozen = [Stage(freeze="backbone").model_dump()]
+
+    assert needs(stages=frozen) < needs(training={"precision": "bfloat16"}) < needs()
+
+
+def test_counting_leaves_the_network_as_it_was() -> None:
+    network = build(design_of(TINY), seed=0)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+    need_of(Stage(freeze="backbone"), recipe=TINY, network=network, data=data())
+
+    assert network.training
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_the_largest_bag_decides() -> None:
+    asked = Recipe.model_validate(TINY.model_dump() | {"input": {"unit": "exam"}})
+    network = build(design_of(asked), seed=0)
+
+    two, four = (
+        need_of(asked.stages[0], recipe=asked, network=network, data=data(bags=sizes)).sample
+        for sizes in ([1, 2], [1, 4])
+    )
+
+    assert four == pytest.approx(2 * two, rel=0.05)
+
+
+def test_a_batch_too_large_for_memory_is_refused_and_what_would_fit_does() -> None:
+    network = build(design_of(TINY), seed=0)
+    need = need_of(TINY.stages[0], recipe=TINY, network=network, data=data())
+    free = need.of(10)
+    fitting = [
+        TINY.model_copy(update={"training": Training(batch_size=32, accumulate=4)}),
+        TINY.model_copy(update={"training": Training(batch_size=10)}),
+    ]
+
+    with pytest.raises(
+        RecipeError,
+        match=r"\[training\] batch_size = 32: stage 1 needs .* What fits: accumulate = 4, or batch_size = 10$",
+    ):
+        check_memory(TINY, network=network, data=data(), device=CPU, free=free)
+    for recipe in fitting:
+        check_memory(recipe, network=network, data=data(), device=CPU, free=free)
+    with pytest.raises(RecipeError, match="What fits"):
+        check_memory(
+            TINY.model_copy(update={"training": Training(batch_size=11)}),
+            network=network,
+            data=data(),
+            device=CPU,
+            free=free,
+        )
+
+
+def test_where_not_even_one_sample_fits_smaller_pictures_are_proposed() -> None:
+    network = build(design_of(TINY), seed=0)
+
+    with pytest.raises(RecipeError, match="Not even one fits: make rows and cols"):
+        check_memory(TINY, network=network, data=data(), device=CPU, free=1000)
+
+
+def test_training_looks_at_the_memory_of_this_machine(tmp_path: Path) -> None:
+    huge = TINY.model_copy(update={"training": Training(batch_size=10**9)})
+
+    with pytest.raises(RecipeError, match=r"\[training\] batch_size = 1000000000: stage 1 needs"):
+        train(huge, data=data(), folder=tmp_path)
+    assert GIB == 1024**3
+
+
+# -------------------------------------------------------------------- lines
+
+TEXT = """name = "mine"
+source = "rsna"
+target = "density"
+
+[training]
+batch_size = 64
+
+[[stages]]
+epochs = 2
+
+[[stages]]
+freeze = "backbone"
+unfreeze = 9
+"""
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("[training] batch_size = 64: too large", 6),
+        ("target = 'density': it is stated of none", 3),
+        ("[[stages]] unfreeze = 9: the backbone has 4 blocks", 13),
+        ("[training] accumulate = 4: a key that is not there is its table", 5),
+        ("epoch 3: stage 2 [stages] lr: of the second", 11),
+    ],
+)
+def test_a_refusal_is_put_beside_its_line(tmp_path: Path, message: str, line: int) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(TEXT)
+
+    with pytest.raises(RecipeError, match=rf"^mine\.toml:{line} ") as caught, located(str(file)):
+        raise RecipeError(message)
+
+    assert str(caught.value).endswith(message)
+
+
+def test_a_refusal_that_names_no_key_or_its_line_already_stays_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(TEXT + "[model]\nbackbonne = 'x'\n")
+
+    with pytest.raises(RecipeError, match="^no line here$"), located(str(file)):
+        raise RecipeError("no line here")
+    with pytest.raises(RecipeError, match=r"^mine.toml:15 \[model\]"), located(str(file)):
+        read_recipe(file)
+    with pytest.raises(RecipeError, match=r"^\[training\]"), located("not-on-the-shelf"):
+        raise RecipeError("[training] batch_size = 3")
+
+
+# ------------------------------------------------------------- combinations
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"augment": {"mixup": 0.2}, "input": {"unit": "exam"}}, r"mixup = 0.2: .* a sample is a whole exam"),
+        ({"augment": {"mixup": 0.2}, "stages": [{}, {"freeze": "backbone"}]}, "mixup = 0.2: stage 2 freezes the whole"),
+        (
+            {"target": "density", "clinical": {"columns": ["density"], "reader": True}},
+            "columns holds 'density', which is the answer to the task 'density'",
+        ),
+        (
+            {"also": ["dense"], "clinical": {"columns": ["density"], "reader": True}},
+            "columns holds 'density', which is the answer to the task 'dense'",
+        ),
+    ],
+)
+def test_what_would_be_left_out_in_silence_is_refused(changes: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Recipe.model_validate(TINY.model_dump() | changes)
+
+
+def test_mixup_beside_a_backbone_that_learns_in_part_is_allowed() -> None:
+    stages = [{"freeze": "backbone", "unfreeze": 1}]
+
+    assert Recipe.model_validate(TINY.model_dump() | {"augment": {"mixup": 0.2}, "stages": stages}).augment.mixup == 0.2
+
+
+def test_the_command_names_the_line_of_what_it_refuses(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'name = "mine"\nsource = "own"\ntarget = "density"\n[model]\nkind = "simple-cnn"\n'
+    )
+    write_index(index(True, False), tmp_path / "index.parquet")
+    words = ["train", tmp_path / "mine.toml", tmp_path / "index.parquet", "--out", tmp_path / "run"]
+
+    done = CliRunner().invoke(app, [str(word) for word in words])
+
+    assert isinstance(done.exception, RecipeError) or done.exit_code == 2
+    assert "mine.toml:3 target = 'density'" in f"{done.output}{done.exception}"
