@@ -28,6 +28,7 @@ from mammoscope.records import Index
 from mammoscope.report import write_spread
 from mammoscope.sources import SOURCES, build_index
 from mammoscope.training import Recipe
+from report_runs import Checker
 
 RECIPE = Recipe.model_validate(
     {
@@ -183,7 +184,7 @@ def test_the_verb_tells_mean_and_pooled_and_ends_with_the_page(validated: Path, 
     assert lines[4].startswith("pooled over all rows")
     page = Path(lines[-1]).read_text()
     assert "Pooled" in page
-    assert "<script" not in page
+    assert Checker(page).wrong == []
 
 
 def test_a_folder_without_a_summary_has_no_page(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from mammoscope.records import Index, image_table
 from mammoscope.sources import SOURCES, build_index
 from mammoscope.training import Recipe, read_recipe
 from mammoscope.training.space import Choices, Range
+from report_runs import Checker
 
 RECIPE = Recipe.model_validate(
     {
@@ -206,6 +207,7 @@ def test_the_verb_ends_with_the_page(swept: Path, data: Path, tmp_path: Path) ->
     assert done.exit_code == 0, done.output
     page = Path(done.stdout.splitlines()[-1]).read_text()
     assert "was chosen there" in page
+    assert Checker(page).wrong == []
     assert "[[stages]]" in page
 
 
