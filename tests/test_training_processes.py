@@ -139,10 +139,10 @@ def test_two_processes_train_what_one_does(two: Path, tmp_path: Path, name: str)
 
     together = load_file(two / name / "rank0.safetensors")
     for key, tensor in alone.network.state_dict().items():
-        torch.testing.assert_close(together[key], tensor, rtol=0, atol=1e-5)
+        torch.testing.assert_close(together[key], tensor, rtol=0, atol=1e-6)
     for one, other in zip(alone.history, history(two / name), strict=True):
         for key in ("train_loss", "train_accuracy", "tune_loss", "tune_auc", "tune_accuracy", "lr", "best", "steps"):
-            assert other[key] == pytest.approx(one[key], abs=1e-5), key
+            assert other[key] == pytest.approx(one[key], abs=1e-6), key
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
@@ -179,7 +179,7 @@ def test_a_run_of_two_processes_is_gone_on_with_by_one(tmp_path: Path) -> None:
     resumed = train(PLAIN, data=data(tmp_path / "data"), folder=tmp_path / "run")
     assert resumed.resumed_after == left.epochs_done
     for key, tensor in unbroken.network.state_dict().items():
-        torch.testing.assert_close(resumed.network.state_dict()[key], tensor, rtol=0, atol=1e-5)
+        torch.testing.assert_close(resumed.network.state_dict()[key], tensor, rtol=0, atol=1e-6)
 
 
 # ------------------------------------------------------------------ one process
