@@ -1,20 +1,147 @@
 """`mammoscope explain`."""
 
+import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mammoscope.cli.options import Root, RunFolder
+from mammoscope.cli.options import AsJson, BreakSeal, Root
+
+PLACE = "a run folder; or a bundle folder, and files"
 
 
 def explain(
-    run: RunFolder,
+    place: Annotated[Path | None, typer.Argument(help=PLACE, metavar="[RUN | BUNDLE]")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="mammograms, or folders of them", metavar="FILE...")
+    ] = None,
     *,
+    run: Annotated[Path | None, typer.Option("--run", help="run folder, the same as RUN", metavar="RUN")] = None,
+    score: Annotated[
+        bool, typer.Option("--score", help="measure whether the maps point at the known lesions of the test part")
+    ] = False,
+    method: Annotated[
+        list[str] | None, typer.Option("--method", help="of files and --score, may be repeated [default: grad-cam]")
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option("--layer", help="for class activation maps [default: the last map]")
+    ] = None,
+    task: Annotated[str | None, typer.Option("--task", help="[default: the main task]")] = None,
+    of: Annotated[
+        str | None, typer.Option("--class", help="name of a class [default: the called one; of two the positive one]")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="of files: folder for pictures and arrays")] = Path("explained"),
+    images: Annotated[int | None, typer.Option("--images", min=1, help="of --score: so many [default: all]")] = None,
     each: Annotated[int, typer.Option(min=1, help="pictures per group: true and false, positive and negative")] = 4,
     root: Root = None,
+    break_seal: BreakSeal = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Draw Grad-CAM maps of a run's clearest hits and errors on its test part."""
+    """Show where a model looked, and measure whether that is where the lesions are.
+
+    `explain RUN` draws Grad-CAM maps of the clearest hits and errors of its test part. `explain BUNDLE FILE...` draws
+    the map of each file and keeps it as an array on the file's own pixels. `explain --run RUN --score` leaves
+    localisation.json. Exit 1 if a file could not be read.
+    """
+    folder = run or place
+    if folder is None or (run is not None and (place is not None or files)):
+        raise typer.BadParameter("give RUN, or BUNDLE and FILE..., or --run RUN")
+    if files:
+        if score:
+            raise typer.BadParameter("--score is of a run, whose lesions are known. Give --run RUN and no files")
+        raise typer.Exit(_files(folder, files, methods=method, layer=layer, task=task, of=of, out=out, as_json=as_json))
+    if score:
+        _score(
+            folder,
+            methods=method,
+            layer=layer,
+            task=task,
+            of=of,
+            images=images,
+            root=root,
+            seal=break_seal,
+            as_json=as_json,
+        )
+        return
+    if method or layer or task or of:
+        raise typer.BadParameter("--method, --layer, --task and --class are of FILE... and of --score")
     from mammoscope.pipeline import explain as explained
 
-    for row in explained(run, each=each, root=root):
+    rows = explained(folder, each=each, root=root)
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
         typer.echo(f"{row['group']:15} {row['score']:.3f}  {row['image_id']}  {row['file']}")
+
+
+def _files(
+    bundle: Path,
+    files: list[Path],
+    *,
+    methods: list[str] | None,
+    layer: str | None,
+    task: str | None,
+    of: str | None,
+    out: Path,
+    as_json: bool,
+) -> int:
+    from mammoscope.explain import explain_files, write_explained
+    from mammoscope.models import Bundle
+
+    rows, loaded = [], Bundle.from_pretrained(bundle)
+    for method in methods or ["grad-cam"]:
+        at = layer if method.endswith(("cam", "cam++")) else None
+        for found in explain_files(loaded, files, method=method, layer=at, task=task, of=of):
+            rows.append(write_explained(found, folder=out, method=method))
+            if not as_json:
+                row = rows[-1]
+                peak = (
+                    ""
+                    if row["peak_px"] is None
+                    else f"  highest at x {row['peak_px'][0]:.0f}, y {row['peak_px'][1]:.0f}"
+                )
+                typer.echo(f"{method:20} {row['file']}{peak}  {row['note'] or row['picture']}", err=bool(row["code"]))
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    return 1 if any(row["code"] for row in rows) else 0
+
+
+def _score(
+    run: Path,
+    *,
+    methods: list[str] | None,
+    layer: str | None,
+    task: str | None,
+    of: str | None,
+    images: int | None,
+    root: Path | None,
+    seal: bool,
+    as_json: bool,
+) -> None:
+    from mammoscope.cli.progress import counted
+    from mammoscope.pipeline.explaining import score_run
+
+    with counted("explaining") as progress:
+        found = score_run(
+            run,
+            methods=methods or ["grad-cam"],
+            layer=layer,
+            task=task,
+            of=of,
+            images=images,
+            root=root,
+            break_seal=seal,
+            progress=progress,
+        )
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    from mammoscope.explain import table_text
+
+    for group in dict.fromkeys(row["group"] for row in found["table"]):
+        pictures = next(row["n"] for row in found["table"] if row["group"] == group)
+        typer.echo(f"{group}, {pictures} pictures\n\n{table_text(found['table'], group=group)}\n")
+    for row in found["left_out"]:
+        typer.echo(f"left out: {row['image_id']}: {row['why']}", err=True)

@@ -1,10 +1,13 @@
 """Where a model looked: maps, whether they point at lesions, and pictures of them over the anatomy."""
 
+from mammoscope.explain.baselines import breast_map, breast_of, brightness_map, ceiling_map, centre_map
 from mammoscope.explain.cam import activation_maps
 from mammoscope.explain.classes import clearest_classes
+from mammoscope.explain.files import Explained, explain_files, write_explained
 from mammoscope.explain.grad_cam import grad_cam
 from mammoscope.explain.gradients import integrated_gradients, smooth_gradients
 from mammoscope.explain.layers import layer_names
+from mammoscope.explain.localisation import Picture, localisation_table, score_maps, table_text
 from mammoscope.explain.looking import looked_at, view_weights
 from mammoscope.explain.maps import METHODS, Maps, MapSettings, Method, explain_inputs
 from mammoscope.explain.perturbation import occlusion, random_masks, rise
@@ -12,34 +15,58 @@ from mammoscope.explain.picture import TRUTH_RGB, colours, side_by_side
 from mammoscope.explain.predictions import GROUPS, clearest, explain_predictions
 from mammoscope.explain.question import Question, question_of
 from mammoscope.explain.rollout import attention_rollout, rolled
+from mammoscope.explain.sanity import Curves, perturbation_curves, randomised_cascade
+from mammoscope.explain.scores import MEASURES, localisation_scores
+from mammoscope.explain.scoring import score_predictions
+from mammoscope.explain.truth import filled, lesions_of
 from mammoscope.images.lesions import outlines
 
 __all__ = [
     "GROUPS",
+    "MEASURES",
     "METHODS",
     "TRUTH_RGB",
+    "Curves",
+    "Explained",
     "MapSettings",
     "Maps",
     "Method",
+    "Picture",
     "Question",
     "activation_maps",
     "attention_rollout",
+    "breast_map",
+    "breast_of",
+    "brightness_map",
+    "ceiling_map",
+    "centre_map",
     "clearest",
     "clearest_classes",
     "colours",
+    "explain_files",
     "explain_inputs",
     "explain_predictions",
+    "filled",
     "grad_cam",
     "integrated_gradients",
     "layer_names",
+    "lesions_of",
+    "localisation_scores",
+    "localisation_table",
     "looked_at",
     "occlusion",
     "outlines",
+    "perturbation_curves",
     "question_of",
     "random_masks",
+    "randomised_cascade",
     "rise",
     "rolled",
+    "score_maps",
+    "score_predictions",
     "side_by_side",
     "smooth_gradients",
+    "table_text",
     "view_weights",
+    "write_explained",
 ]

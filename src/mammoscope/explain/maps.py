@@ -94,7 +94,7 @@ def explain_inputs(
     network: Classifier,
     inputs: Inputs,
     *,
-    method: Method = "grad-cam",
+    method: str = "grad-cam",
     layer: str | None = None,
     task: str | None = None,
     of: str | int | None = None,
@@ -105,7 +105,7 @@ def explain_inputs(
     Args:
         network: Left in the mode it was in, without gradients.
         inputs: A batch; of bags, every picture there is has a map of its own.
-        method: How.
+        method: One of `METHODS`.
         layer: For a class activation map, one of `layer_names`; the last map if None.
         task: Whose class; the main task's if None.
         of: Name or number of the class; None: the called one, of two classes the positive one.
@@ -126,12 +126,12 @@ def explain_inputs(
         >>> maps.values.shape, maps.grid
         ((2, 32, 16), (16, 8))
     """
-    _refuse(network, method=method, layer=layer)
+    by = _allowed(method, network=network, layer=layer)
     told = settings or MapSettings()
     question, gap = question_of(network.tasks, task=task, of=of), None
-    match method:
+    match by:
         case "grad-cam" | "grad-cam++" | "hires-cam" | "layer-cam":
-            cam: Cam = method
+            cam: Cam = by
             found = activation_maps(network, inputs, question=question, method=cam, layer=layer)
         case "integrated-gradients":
             found, gap = integrated_gradients(network, inputs, question=question, steps=told.steps)
@@ -150,13 +150,13 @@ def explain_inputs(
         case "saliency":
             found = looked_at(network, inputs).saliency
         case _:
-            assert_never(method)
+            assert_never(by)
     rows, cols = pictures_of(inputs).shape[-2:]
     return Maps(
         values=_enlarged(found, rows=rows, cols=cols),
         grid=(int(found.shape[1]), int(found.shape[2])),
         gap=None if gap is None else gap.float().cpu().numpy(),
-        method=method,
+        method=by,
         layer=layer,
     )
 
@@ -168,8 +168,9 @@ def _enlarged(maps: Tensor, *, rows: int, cols: int) -> np.ndarray:
     return whole.cpu().numpy()
 
 
-def _refuse(network: Classifier, *, method: str, layer: str | None) -> None:
-    if method not in METHODS:
+def _allowed(method: str, *, network: Classifier, layer: str | None) -> Method:
+    named: dict[str, Method] = {one: one for one in METHODS}
+    if method not in named:
         raise RecipeError(f"method {method!r} is not one of {', '.join(METHODS)}{nearest(method, METHODS)}")
     if layer is not None and method not in get_args(Cam):
         raise RecipeError(f"layer {layer!r}: {method} has no layer; {', '.join(get_args(Cam))} have. Leave it out")
@@ -178,3 +179,4 @@ def _refuse(network: Classifier, *, method: str, layer: str | None) -> None:
             f"{method} would explain the network's own last layer, and an estimator answers in its place. "
             f"Use {' or '.join(ANSWERING)}"
         )
+    return named[method]
