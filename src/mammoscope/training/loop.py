@@ -247,6 +247,8 @@ def _epoch(
     lone = apart(learner.network, team=shop.team)
     measured = learner.network if learner.average is None else cast("Classifier", learner.average.module)
     chances, labels, classes = _measured(shop, stage, network=measured, frozen=frozen)
+    if not np.isfinite(chances).all():
+        raise ExplodedError(f"the answers to the tune part are no numbers after a learning rate of {row['lr']:.3g}")
     row |= tune_row(chances, labels)
     row |= {"seconds": round(time.perf_counter() - started, 3)}
     row = {"epoch": epoch + 1, "stage": number + 1, "on": stage.on} | row
