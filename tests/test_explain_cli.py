@@ -1,0 +1,98 @@
+"""`mammoscope explain` of files and of a run's lesions."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from mammoscope.cli import app
+from mammoscope.images import Preprocess
+from mammoscope.models import Bundle, Manifest, SimpleCnn, build
+from mammoscope.records import Record, index_of, write_index
+from planted import picture
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Three pictures, two of them with a box."""
+    data, run = tmp_path / "data", tmp_path / "run"
+    records, rows = [], []
+    for n in range(3):
+        picture(data / f"{n}.png", seed=n)
+        box = {"lesion_x0": 15.0, "lesion_y0": 40.0, "lesion_x1": 40.0, "lesion_y1": 70.0} if n < 2 else {}
+        about = {"source": "own", "patient_id": str(n), "image_id": str(n)}
+        records.append(Record(**about, path=f"{n}.png", malignant=n == 0, **box))
+        rows.append({**about, "part": "test", "label": int(n == 0), "score": 0.5, "laterality": "L", "view": "CC"})
+    run.mkdir()
+    write_index(index_of(records, roots={"own": data}), run / "index.parquet")
+    pl.DataFrame(rows).write_parquet(run / "predictions.parquet")
+    (run / "recipe.json").write_text(json.dumps({"name": "t"}))
+    manifest = Manifest(
+        name="t", meaning="m", model=SimpleCnn(channels=(4, 8)), preprocess=Preprocess(rows=48, cols=32)
+    )
+    Bundle(manifest=manifest, network=build(manifest.design, seed=0)).save_pretrained(run / "bundle")
+    return run
+
+
+def cli(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_files_become_pictures_and_arrays_on_their_own_pixels(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    files = (tmp_path / "data" / "0.png", tmp_path / "data" / "1.png")
+
+    done = cli("explain", run / "bundle", *files, "--method", "smooth-grad", "--out", out, "--json")
+
+    rows = json.loads(done.stdout)
+    assert [row["file"] for row in rows] == ["0.png", "1.png"]
+    for row in rows:
+        array = np.load(out / row["array"])
+        assert array.shape == (120, 80)
+        assert cv2.imread(str(out / row["picture"])).std() > 5
+        assert array[int(row["peak_px"][1]), int(row["peak_px"][0])] > 0.5
+
+
+def test_a_file_that_cannot_be_read_is_named_and_nothing_is_drawn_for_it(run: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"nothing")
+
+    done = cli("explain", run / "bundle", broken, "--out", tmp_path / "out")
+
+    assert done.exit_code == 1
+    assert "broken.png" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_is_scored_beside_every_baseline(run: Path) -> None:
+    done = cli("explain", "--run", run, "--score", "--method", "layer-cam", "--method", "smooth-grad")
+
+    found = json.loads((run / "localisation.json").read_text())
+    maps = {row["map"] for row in found["table"]}
+    assert done.exit_code == 0
+    assert "all, 2 pictures" in done.stdout
+    assert maps == {
+        *("layer-cam", "layer-cam, random weights", "smooth-grad", "smooth-grad, random weights"),
+        *("centre", "brightness", "breast mask", "ceiling 12 x 8", "ceiling 48 x 32"),
+    }
+    assert {row["group"] for row in found["table"]} == {"all", "label: no", "label: yes"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["explain"], "give RUN, or BUNDLE and FILE"),
+        (["explain", "RUN", "FILE", "--score"], "--score is of a run"),
+        (["explain", "RUN", "--layer", "stack"], "are of FILE... and of --score"),
+    ],
+)
+def test_what_does_not_go_together_is_said(words: list[str], said: str) -> None:
+    done = cli(*words)
+
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.split())
