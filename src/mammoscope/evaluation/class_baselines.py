@@ -142,7 +142,9 @@ def _metadata(about: _Table) -> ClassGuess | str:
     pipeline = metadata_pipeline([n for n in used if n in NUMBERS], [n for n in used if n in CATEGORIES])
     pipeline.fit(metadata_features(train, used), train[about.task].to_numpy())
     scores = _in_order(
-        pipeline.predict_proba(metadata_features(rows, used)), names=[str(name) for name in pipeline.classes_], classes=about.classes
+        pipeline.predict_proba(metadata_features(rows, used)),
+        names=[str(name) for name in pipeline.classes_],
+        classes=about.classes,
     )
     return ClassGuess(scores=scores, used=used, dropped=dropped)
 
@@ -162,7 +164,9 @@ def _intensity(about: _Table) -> ClassGuess | str:
     centre, spread = fitted.mean(), fitted.std() or 1.0
     powers = [np.column_stack([z := (values - centre) / spread, z**2]) for values in (fitted, asked)]
     model = LogisticRegression(max_iter=1000).fit(powers[0], known[about.task].to_numpy())
-    scores = _in_order(model.predict_proba(powers[1]), names=[str(name) for name in model.classes_], classes=about.classes)
+    scores = _in_order(
+        model.predict_proba(powers[1]), names=[str(name) for name in model.classes_], classes=about.classes
+    )
     return ClassGuess(scores=scores, used=("mean_intensity",), dropped={})
 
 
