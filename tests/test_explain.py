@@ -28,7 +28,7 @@ class Known(nn.Module):
     def forward_features(self, pixels: Tensor) -> Tensor:
         return torch.cat([pixels, -pixels], dim=1)
 
-    def pooled(self, features: Tensor, pixels: Tensor) -> Tensor:
+    def pooled(self, features: Tensor, pixels: Tensor) -> Tensor:  # noqa: ARG002  # what encoders are given
         return features.mean(dim=(2, 3))
 
     def blocks(self) -> list[nn.Module]:

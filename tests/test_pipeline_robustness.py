@@ -10,14 +10,15 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from mammoscope.batches import Samples, batches
+from mammoscope.batches import Samples
 from mammoscope.cli import app
 from mammoscope.errors import SourceError
 from mammoscope.evaluation import read_seal
 from mammoscope.images import Preprocess
 from mammoscope.images.corruptions import CORRUPTIONS, Corruption
-from mammoscope.models import Bundle, Manifest, SimpleCnn, build, score
+from mammoscope.models import Bundle, Manifest, SimpleCnn, build
 from mammoscope.pipeline import robustness, seal_run
+from mammoscope.training import scores_of
 
 MANIFEST = Manifest(
     name="tiny", meaning="m", model=SimpleCnn(channels=(4,)), preprocess=Preprocess(rows=32, cols=24), threshold=0.5
