@@ -93,8 +93,9 @@ def _files(
     rows, loaded = [], Bundle.from_pretrained(bundle)
     for method in methods or ["grad-cam"]:
         at = layer if method.endswith(("cam", "cam++")) else None
-        for found in explain_files(loaded, files, method=method, layer=at, task=task, of=of):
-            rows.append(write_explained(found, folder=out, method=method))
+        maps = explain_files(loaded, files, method=method, layer=at, task=task, of=of)
+        for number, found in enumerate(maps, start=1):
+            rows.append(write_explained(found, folder=out, method=method, number=number))
             if not as_json:
                 row = rows[-1]
                 peak = (

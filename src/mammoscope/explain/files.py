@@ -130,13 +130,14 @@ def explain_files(
         )
 
 
-def write_explained(found: Explained, *, folder: Path, method: str) -> dict[str, Any]:
+def write_explained(found: Explained, *, folder: Path, method: str, number: int | None = None) -> dict[str, Any]:
     """Write the drawing of a map as PNG, and its array on the pixels of the file as `.npy`.
 
     Args:
         found: The map of one file.
         folder: Where they go, under the name of the file and the method.
         method: That made it.
+        number: Goes before the name, for files of equal names.
 
     Returns:
         `file`, `method`, `scores`, `peak_px`, `peak_mm`, `picture` and `array` (names in the folder; None where there
@@ -153,6 +154,8 @@ def write_explained(found: Explained, *, folder: Path, method: str) -> dict[str,
     if found.mammogram is None or original is None:
         return row
     name = f"{found.file.replace('/', '_')}.{method}"
+    if number is not None:
+        name = f"{number:03d}.{name}"
     done, encoded = cv2.imencode(".png", side_by_side(found.mammogram.pixels, found.heat)[:, :, ::-1])
     if not done:
         raise StorageError(f"{name}.png: OpenCV could not write it as PNG. Install opencv-python-headless again")
