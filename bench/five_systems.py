@@ -51,6 +51,9 @@ def reduced(name: str, *, size: int, epochs: int) -> Recipe:
     plain["preprocess"] |= {"rows": max(rows, least), "cols": max(cols, least)}
     plain["model"] = _random(plain["model"], size=size)
     plain["training"] |= {"batch_size": 16, "accumulate": 1, "precision": "float32", "patience": None, "ema": None}
+    if plain["clinical"]:  # the phantom has masses only
+        calcifications = ("calc_type", "calc_distribution", "lesion_kind")
+        plain["clinical"]["columns"] = [name for name in plain["clinical"]["columns"] if name not in calcifications]
     plain["stages"] = [
         stage | {"epochs": min(stage["epochs"], epochs), "lr": max(stage["lr"], MOST_RATE), "warmup_epochs": 0.0}
         for stage in plain["stages"]

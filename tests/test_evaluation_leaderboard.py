@@ -193,3 +193,17 @@ def test_a_folder_without_predictions_and_one_that_is_not_there_are_refused(tmp_
     table(1.0).with_columns(pl.lit(2.0).alias("score")).write_parquet(file)
     with pytest.raises(SourceError, match=r"bad.parquet: .*score"):
         read_contender(file)
+
+
+def test_models_of_other_pictures_are_ranked_per_patient_where_the_patients_are_the_same() -> None:
+    whole, cc = table(1.0), table(1.0, seed=1).filter(pl.int_range(pl.len()) % 2 == 0)
+    same = whole.group_by("patient_id").agg(pl.col("label").max())
+    kept = cc.group_by("patient_id").agg(pl.col("label").max())
+    alike = same.join(kept, on=["patient_id", "label"])["patient_id"].implode()
+    one, other = (rows.filter(pl.col("patient_id").is_in(alike)) for rows in (whole, cc))
+
+    board = leaderboard([Contender(name="whole", rows=one), Contender(name="cc", rows=other)], unit="patient")
+
+    assert board.n == one["patient_id"].n_unique() == other["patient_id"].n_unique()
+    with pytest.raises(SourceError, match="were tested on other images"):
+        leaderboard([Contender(name="whole", rows=one), Contender(name="cc", rows=other)], unit="image")

@@ -1,7 +1,7 @@
 """Several models on the same test patients: ranked by AUC, and told apart only where a paired test can."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -170,7 +170,10 @@ def leaderboard(
         raise RecipeError(f"alpha must be between 0 and 1, got {alpha}. 0.05 is usual")
     _refuse(contenders)
     at = unit or _common_unit(contenders)
-    samples = {one.name: sample_of(unit_rows(one.rows, unit=at, aggregation=aggregation)) for one in contenders}
+    tables = {one.name: unit_rows(one.rows, unit=at, aggregation=aggregation) for one in contenders}
+    for other in contenders[1:]:
+        _refuse_other_rows(contenders[0].name, other.name, tables=tables, unit=at)
+    samples = {name: sample_of(table) for name, table in tables.items()}
     aucs = {
         name: auc_interval(sample, method=interval, replicates=replicates, seed=seed, confidence=confidence)
         for name, sample in samples.items()
@@ -245,23 +248,27 @@ def _refuse(contenders: Sequence[Contender]) -> None:
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise SourceError(f"leaderboard: two contenders are called {', '.join(twice)}. Name their folders differently")
-    for other in contenders[1:]:
-        _refuse_other_rows(contenders[0], other)
 
 
-def _refuse_other_rows(first: Contender, other: Contender) -> None:
-    """Same patients, same images, same labels; the first of these that differs is told."""
-    both = f"leaderboard: {first.name} and {other.name}"
-    shared = [name for name in ("source",) if name in first.rows.columns and name in other.rows.columns]
-    tables = [
-        one.rows.select(
-            *(pl.col(name).cast(pl.String) for name in (*shared, "patient_id", "image_id")),
-            pl.col("label").cast(pl.Int64),
-        )
+KEYS: dict[Unit, str] = {"image": "image_id", "breast": "breast_id", "exam": "exam_id", "patient": "patient_id"}
+
+
+def _refuse_other_rows(first: str, other: str, *, tables: Mapping[str, pl.DataFrame], unit: Unit) -> None:
+    """Same patients, same units, same labels; the first of these that differs is told.
+
+    Per breast, exam or patient, models may have read other pictures of it: CC views alone, or crops of its lesions.
+    """
+    both = f"leaderboard: {first} and {other}"
+    shared = [name for name in ("source",) if all(name in tables[one].columns for one in (first, other))]
+    key = KEYS[unit]
+    columns = list(dict.fromkeys((*shared, "patient_id", key)))
+    told = [
+        tables[one].select(*(pl.col(name).cast(pl.String) for name in columns), pl.col("label").cast(pl.Int64))
         for one in (first, other)
     ]
-    for what, keys in (("patients", [*shared, "patient_id"]), ("images", [*shared, "image_id"])):
-        sets = [table.select(keys).unique() for table in tables]
+    words = {"image": "images", "breast": "breasts", "exam": "exams", "patient": "patients"}[unit]
+    for what, keys in (("patients", [*shared, "patient_id"]), (words, [*shared, key])):
+        sets = [table.select(keys).unique() for table in told]
         only = [one.join(two, on=keys, how="anti").sort(keys) for one, two in (sets, sets[::-1])]
         if only[0].height or only[1].height:
             raise SourceError(
@@ -269,14 +276,15 @@ def _refuse_other_rows(first: Contender, other: Contender) -> None:
                 f"{_which(only[1], keys[-1])} only by the second, {sets[0].height - only[0].height} by both. "
                 "Rank only what was tested alike: the same [select], [split] and seed"
             )
-    keys = [*shared, "image_id"]
-    joined = tables[0].join(tables[1], on=keys, suffix="_other")
+    keys = [*shared, key]
+    joined = told[0].join(told[1], on=keys, suffix="_other")
     for name, said in (("label", "labels"), ("patient_id", "patients")):
+        if name in keys:
+            continue
         wrong = joined.filter(pl.col(name) != pl.col(f"{name}_other")).sort(keys)
         if wrong.height:
             raise SourceError(
-                f"{both} have other {said} for the same images: {_which(wrong, 'image_id')}. "
-                "Predict from the same index"
+                f"{both} have other {said} for the same {words}: {_which(wrong, key)}. Predict from the same index"
             )
 
 
