@@ -53,7 +53,7 @@ def test_version() -> None:
         (["run", "gone.toml", "--data", ".", "--out", "out"], "gone.toml: no such recipe"),
         (["run", "nothing-like-it", "--data", ".", "--out", "out"], "no recipe 'nothing-like-it'"),
         (["run", "rsna-resnet18", "--data", ".", "--out", "out"], "train.csv"),
-        (["compare", "gone"], "2 to 6 are allowed"),
+        (["compare", "gone"], "2 to 12 are allowed"),
         (["explain", "gone"], "gone"),
         (["nonsense"], "No such command"),
         (["index"], "Missing argument"),
