@@ -66,7 +66,7 @@ def data(folder: Path, *, count: int = 10, rows: int = 16, cols: int = 12) -> Da
 
 def without_times(history: list[dict]) -> list[dict]:
     return [
-        {k: v for k, v in row.items() if k not in {"seconds", "images_per_s", "wait_share", "peak_mib"}}
+        {k: v for k, v in row.items() if k not in {"seconds", "images_per_s", "wait_share", "device_share", "peak_mib"}}
         for row in history
     ]
 

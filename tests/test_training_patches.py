@@ -37,7 +37,7 @@ RECIPE = Recipe(
         Stage(epochs=2, lr=1e-3),
     ),
 )
-TIMES = {"seconds", "images_per_s", "wait_share", "peak_mib"}
+TIMES = {"seconds", "images_per_s", "wait_share", "device_share", "peak_mib"}
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ CURVES = {
     "lr": "lr",
     "images_per_s": "speed/images_per_s",
     "wait_share": "speed/wait_share",
+    "device_share": "speed/device_share",
     "seconds": "speed/seconds",
     "peak_mib": "speed/peak_mib",
 }
@@ -95,7 +96,11 @@ def points_of(row: dict[str, Any]) -> list[Point]:
         >>> points_of({"epoch": 2, "tune_auc": 0.75, "best": True, "alarms": []})
         [Point(name='auc/tune', step=2, value=0.75)]
     """
-    return [Point(name=name, step=row["epoch"], value=float(row[key])) for key, name in CURVES.items() if key in row]
+    return [
+        Point(name=name, step=row["epoch"], value=float(row[key]))
+        for key, name in CURVES.items()
+        if row.get(key) is not None
+    ]
 
 
 def points_of_results(metrics: dict[str, Any], *, step: int) -> list[Point]:

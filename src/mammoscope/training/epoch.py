@@ -92,7 +92,8 @@ def run_epoch(
 
     Returns:
         `steps`, `train_loss`, `train_accuracy` (of the main task, on the pictures as they were changed), `lr`,
-        `images_per_s` (of all processes), and of this one `wait_share` (of the time, waiting for pictures), `peak_mib`.
+        `images_per_s` (of all processes), and of this one `wait_share` (of the time, waiting for pictures),
+        `device_share` (of the processors or GPU in use), `peak_mib`.
 
     Raises:
         ExplodedError: The loss is no number, or a hundred times what it was.
@@ -148,6 +149,7 @@ def run_epoch(
         "lr": lr,
         "images_per_s": round(seen / took, 1),
         "wait_share": round(clock.waited / took, 3),
+        "device_share": clock.device_share(device),
         "peak_mib": peak_mib(device),
     }
 
@@ -231,11 +233,28 @@ def _parts(rows: np.ndarray, settings: Training) -> list[np.ndarray]:
 
 
 class Clock:
-    """Hands out batches and keeps how long they were waited for."""
+    """Hands out batches and keeps how long they were waited for, and how busy the processor was meanwhile."""
 
     def __init__(self, read: Iterator[Batch]) -> None:
         self._read = read
         self.waited = 0.0
+        self._wall, self._busy = time.perf_counter(), time.process_time()
+
+    def device_share(self, device: torch.device) -> float | None:
+        """How much of the device was used since the start; None where nobody tells.
+
+        Of processors the time they computed for this process, over the threads it may use; of a GPU what its driver
+        says of the last moment.
+        """
+        if device.type == "cuda":
+            try:
+                return torch.cuda.utilization(device) / 100
+            except (RuntimeError, ModuleNotFoundError):  # the driver's library is not there
+                return None
+        if device.type != "cpu":
+            return None
+        wall = max(time.perf_counter() - self._wall, 1e-9)
+        return round((time.process_time() - self._busy) / wall / torch.get_num_threads(), 3)
 
     def __next__(self) -> Batch:
         started = time.perf_counter()

@@ -87,6 +87,7 @@ def patch_epoch(
         "lr": lr,
         "images_per_s": round(sum(sizes) / took, 1),
         "wait_share": round(clock.waited / took, 3),
+        "device_share": clock.device_share(device),
         "peak_mib": peak_mib(device),
     }
 
