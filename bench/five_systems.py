@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mammoscope.evaluation import leaderboard
+from mammoscope.evaluation import leaderboard, read_contender
 from mammoscope.models import TimmModel
 from mammoscope.phantom import write_phantom
 from mammoscope.pipeline import ensemble, measure, run_recipe
@@ -104,7 +104,8 @@ def main() -> None:
         ensemble([out / name for name in FOUR], out=out / "four-cnn-ensemble", by="mean")
         measure(out / "four-cnn-ensemble")
         runs.append(out / "four-cnn-ensemble")
-    print(json.dumps(leaderboard(runs, unit="patient").to_json(), indent=2))
+    board = leaderboard([read_contender(run) for run in runs], unit="patient")
+    print(json.dumps(board.to_json(), indent=2))
 
 
 if __name__ == "__main__":

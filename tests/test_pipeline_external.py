@@ -11,15 +11,15 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
-from mammoscope.batches import Samples, batches, prepare
+from mammoscope.batches import Samples, prepare
 from mammoscope.cli import app
 from mammoscope.errors import BundleError
 from mammoscope.evaluation import SealError
 from mammoscope.images import Preprocess
-from mammoscope.models import Bundle, Manifest, SimpleCnn, build, score
+from mammoscope.models import Bundle, Manifest, SimpleCnn, build
 from mammoscope.pipeline import seal_run, validate_externally
 from mammoscope.records import Index, Record, image_table, index_of, write_index
-from mammoscope.training import Recipe
+from mammoscope.training import Recipe, scores_of
 from mammoscope.vocabulary import LabelOrigin, Laterality, LesionKind, Part, View
 
 SMALL = Preprocess(rows=32, cols=24)
@@ -73,8 +73,9 @@ def trained(folder: Path, index: Index, *, cache: Path) -> Path:
     bundle = Bundle(manifest=manifest, network=build(manifest.design, seed=0))
     bundle.save_pretrained(folder / "bundle")
     test = cohort.filter(pl.col("part") != "train")
-    samples = Samples(files=[cache / name for name in test["file"]], labels=test["malignant"].to_numpy().astype(bool))
-    scores = score(bundle.network, (b.pixels for b in batches(samples, np.arange(test.height), batch_size=8)))
+    labels = test["malignant"].cast(pl.Int64).to_numpy()[:, None]
+    samples = Samples(files=[cache / name for name in test["file"]], labels=labels)
+    scores = scores_of(bundle.network, samples, batch_size=8)[0][:, 1]
     test.with_columns(pl.Series("score", scores), pl.col("malignant").cast(pl.Int8).alias("label")).write_parquet(
         folder / "predictions.parquet"
     )
