@@ -247,7 +247,7 @@ def test_the_right_order_deletes_sooner_and_inserts_sooner_than_its_reverse() ->
         perturbation_curves(network, pixels, heat=np.ones((4, 4), dtype=np.float32))
 
 
-def planted(folder, *, unit: str = "image"):
+def planted(folder, *, sample: dict | None = None):
     records, rows = [], []
     for n in range(4):
         picture(folder / f"{n}.png", seed=n)
@@ -262,7 +262,7 @@ def planted(folder, *, unit: str = "image"):
         meaning="m",
         model=SimpleCnn(channels=(4, 8)),
         preprocess=Preprocess(rows=48, cols=32),
-        recipe={"input": {"unit": unit}},
+        recipe={"input": sample or {}},
     )
     bundle = Bundle(manifest=manifest, network=build(manifest.design, seed=0))
     return pl.DataFrame(rows), bundle, index_of(records, roots={"own": folder})
@@ -278,9 +278,9 @@ def test_pictures_without_a_lesion_take_no_part_and_one_outside_the_crop_is_name
     assert "lies outside the 48 x 32 pixels" in found["left_out"][0]["why"]
 
 
-def test_crops_are_not_scored_and_no_lesion_at_all_is_said(tmp_path) -> None:
-    table, bundle, index = planted(tmp_path, unit="lesion")
-    with pytest.raises(RecipeError, match="a sample is a lesion; maps are scored on whole pictures"):
+def test_crops_that_the_data_set_has_cut_are_not_scored_and_no_lesion_at_all_is_said(tmp_path) -> None:
+    table, bundle, index = planted(tmp_path, sample={"unit": "lesion", "crop": "file"})
+    with pytest.raises(RecipeError, match="where it lies in its picture is not known"):
         score_predictions(table, bundle=bundle, index=index)
 
     table, bundle, index = planted(tmp_path)

@@ -34,6 +34,7 @@ from mammoscope.cli.report import report
 from mammoscope.cli.robustness import robustness
 from mammoscope.cli.run import run
 from mammoscope.cli.seal import seal
+from mammoscope.cli.similar import similar
 from mammoscope.cli.sources import sources
 from mammoscope.cli.split import split
 from mammoscope.cli.sweep import sweep
@@ -62,6 +63,7 @@ for verb in (
         robustness,
         external,
         explain,
+        similar,
         report,
         cross_validate,
         repeat,

@@ -34,6 +34,10 @@ def explain(
     out: Annotated[Path, typer.Option("--out", help="of files: folder for pictures and arrays")] = Path("explained"),
     images: Annotated[int | None, typer.Option("--images", min=1, help="of --score: so many [default: all]")] = None,
     each: Annotated[int, typer.Option(min=1, help="pictures per group: true and false, positive and negative")] = 4,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="another run, such as a control: are its maps alike?", metavar="RUN"),
+    ] = None,
     root: Root = None,
     break_seal: BreakSeal = False,
     as_json: AsJson = False,
@@ -51,6 +55,12 @@ def explain(
         if score:
             raise typer.BadParameter("--score is of a run, whose lesions are known. Give --run RUN and no files")
         raise typer.Exit(_files(folder, files, methods=method, layer=layer, task=task, of=of, out=out, as_json=as_json))
+    if against is not None:
+        from mammoscope.cli.against import print_against
+
+        held = {"methods": method, "layer": layer, "task": task, "of": of, "images": images}
+        print_against(folder, against, root=root, as_json=as_json, **held)  # type: ignore[arg-type]
+        return
     if score:
         _score(
             folder,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mammoscope.cli.options import Cache, Device, OutFolder, RecipeName, StartFolder, Track, Workers
+from mammoscope.cli.train import PermuteLabels, recipe_asked
 
 
 def run(
@@ -18,6 +19,7 @@ def run(
     device: Device = "auto",
     start: StartFolder = None,
     track: Track = None,
+    permute_labels: PermuteLabels = None,
 ) -> None:
     """The whole chain: index, split, audit, prepare, train, evaluate, explain, report.
 
@@ -28,10 +30,14 @@ def run(
     """
     from mammoscope.cli.progress import counted, epochs
     from mammoscope.pipeline import fit, run_recipe, trackers_named
-    from mammoscope.training import find_recipe, joined, wait
+    from mammoscope.training import joined, wait
     from mammoscope.training.lines import located
 
-    settings, folder, trackers = find_recipe(recipe), cache or out.parent / "cache", trackers_named(track or ())
+    settings, folder, trackers = (
+        recipe_asked(recipe, permute_labels),
+        cache or out.parent / "cache",
+        trackers_named(track or ()),
+    )
     with located(recipe), joined() as team:
         if not team.first:
             wait(team)

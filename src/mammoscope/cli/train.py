@@ -1,8 +1,31 @@
 """`mammoscope train`."""
 
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from mammoscope.cli.options import Cache, Device, IndexFile, OutFolder, RecipeName, Root, StartFolder, Track, Workers
+
+if TYPE_CHECKING:
+    from mammoscope.training import Recipe
+
+PermuteLabels = Annotated[
+    int | None,
+    typer.Option(
+        "--permute-labels",
+        min=0,
+        metavar="SEED",
+        help="train a control instead: labels are exchanged between patients, and it is named NAME-permuted-labels",
+    ),
+]
+
+
+def recipe_asked(name: str, permute_labels: int | None) -> "Recipe":
+    """A recipe by its name or file; its control where a seed is given."""
+    from mammoscope.training import control_of, find_recipe
+
+    found = find_recipe(name)
+    return found if permute_labels is None else control_of(found, seed=permute_labels)
 
 
 def train(
@@ -16,6 +39,7 @@ def train(
     device: Device = "auto",
     start: StartFolder = None,
     track: Track = None,
+    permute_labels: PermuteLabels = None,
 ) -> None:
     """Split, prepare and train; leave checkpoints, predictions and a bundle. Goes on where it was stopped.
 
@@ -26,10 +50,14 @@ def train(
     from mammoscope.cli.progress import counted, epochs
     from mammoscope.models import check_fit
     from mammoscope.pipeline import divide, fit, make_ready, opened, trackers_named
-    from mammoscope.training import design_of, find_recipe, joined, wait
+    from mammoscope.training import design_of, joined, wait
     from mammoscope.training.lines import located
 
-    settings, folder, trackers = find_recipe(recipe), cache or out.parent / "cache", trackers_named(track or ())
+    settings, folder, trackers = (
+        recipe_asked(recipe, permute_labels),
+        cache or out.parent / "cache",
+        trackers_named(track or ()),
+    )
     with located(recipe), joined() as team:
         if team.first:
             found = opened(index, root=root)

@@ -7,18 +7,30 @@ from mammoscope.explain.files import Explained, explain_files, write_explained
 from mammoscope.explain.grad_cam import grad_cam
 from mammoscope.explain.gradients import integrated_gradients, smooth_gradients
 from mammoscope.explain.layers import layer_names
-from mammoscope.explain.localisation import Picture, localisation_table, score_maps, table_text
+from mammoscope.explain.likeness import (
+    likeness_table,
+    map_likeness,
+    rank_correlation,
+    structural_similarity,
+)
+from mammoscope.explain.localisation import localisation_table, score_maps, table_text
+from mammoscope.explain.located import Located, Picture
 from mammoscope.explain.looking import looked_at, view_weights
 from mammoscope.explain.maps import METHODS, Maps, MapSettings, Method, explain_inputs
+from mammoscope.explain.medoids import Prototype, prototypes
+from mammoscope.explain.neighbours import Neighbours, nearest_distances, nearest_samples, share_nearer
 from mammoscope.explain.perturbation import occlusion, random_masks, rise
 from mammoscope.explain.picture import TRUTH_RGB, colours, side_by_side
 from mammoscope.explain.predictions import GROUPS, clearest, explain_predictions
+from mammoscope.explain.medoids import Prototype, prototypes
 from mammoscope.explain.question import Question, question_of
+from mammoscope.explain.reading import Reader, reader_of
 from mammoscope.explain.rollout import attention_rollout, rolled
 from mammoscope.explain.sanity import Curves, perturbation_curves, randomised_cascade
 from mammoscope.explain.scores import MEASURES, localisation_scores
-from mammoscope.explain.scoring import score_predictions
+from mammoscope.explain.scoring import score_predictions, spread
 from mammoscope.explain.truth import filled, lesions_of
+from mammoscope.explain.weighed import weight_on_lesions
 from mammoscope.images.lesions import outlines
 
 __all__ = [
@@ -28,11 +40,15 @@ __all__ = [
     "TRUTH_RGB",
     "Curves",
     "Explained",
+    "Located",
     "MapSettings",
     "Maps",
     "Method",
+    "Neighbours",
     "Picture",
+    "Prototype",
     "Question",
+    "Reader",
     "activation_maps",
     "attention_rollout",
     "breast_map",
@@ -51,22 +67,33 @@ __all__ = [
     "integrated_gradients",
     "layer_names",
     "lesions_of",
+    "likeness_table",
     "localisation_scores",
     "localisation_table",
     "looked_at",
+    "map_likeness",
+    "nearest_distances",
+    "nearest_samples",
     "occlusion",
     "outlines",
     "perturbation_curves",
+    "prototypes",
     "question_of",
     "random_masks",
     "randomised_cascade",
+    "rank_correlation",
+    "reader_of",
     "rise",
     "rolled",
     "score_maps",
     "score_predictions",
+    "share_nearer",
     "side_by_side",
     "smooth_gradients",
+    "spread",
+    "structural_similarity",
     "table_text",
     "view_weights",
+    "weight_on_lesions",
     "write_explained",
 ]

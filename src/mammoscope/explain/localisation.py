@@ -1,13 +1,12 @@
 """Whether the maps of a model point at lesions: the table, always beside maps that no network made."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
-from jaxtyping import Bool, Float32
+from jaxtyping import Float32
 
 from mammoscope.errors import SourceError
 from mammoscope.evaluation.decisions import share
@@ -15,63 +14,21 @@ from mammoscope.evaluation.estimate import Estimate
 from mammoscope.evaluation.resampled import Weights, resampled
 from mammoscope.evaluation.samples import Sample, sample_of
 from mammoscope.explain.baselines import breast_map, breast_of, brightness_map, ceiling_map, centre_map
-from mammoscope.explain.maps import MapSettings, explain_inputs
+from mammoscope.explain.located import Located, Picture, inputs_in, pictures_in
+from mammoscope.explain.looking import view_weights
+from mammoscope.explain.maps import Maps, MapSettings, explain_inputs
 from mammoscope.explain.scores import MEASURES, localisation_scores
-from mammoscope.images.grey import Grey, full_scale
 from mammoscope.models import Classifier, Inputs, build
 
-BASELINES = ("centre", "brightness", "breast mask")
-EDGES_MM = (10.0, 20.0)  # of T1a and T1b against T1c against T2 and above, AJCC
-GROUPS = ("size", "kind", "label")
+GROUPS = ("size", "kind", "label", "view")
+ABOUT = ("image_id", "patient_id", "source", "size", "kind", "label", "sample_id")
+SAME = 1e-6  # weights of views that differ by less are equal
 FEW = 10  # pictures below which an interval is not to be trusted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Picture:
-    """A picture with known lesions.
-
-    Attributes:
-        image_id: Of the picture.
-        patient_id: Its patient, who is resampled.
-        source: Data set.
-        grey: What the network sees.
-        truth: Pixels of lesions.
-        label: Class, in words.
-        kind: Of the lesions; None: the data set does not say.
-        diameter_mm: Of a circle of their area; None where the spacing is unknown.
-        clinical: Encoded clinical columns, where the network reads some.
-    """
-
-    image_id: str
-    patient_id: str
-    source: str
-    grey: Grey
-    truth: Bool[np.ndarray, "rows cols"]
-    label: str | None = None
-    kind: str | None = None
-    diameter_mm: float | None = None
-    clinical: Float32[np.ndarray, "1 columns"] | None = None
-
-    @property
-    def size(self) -> str | None:
-        """Its class of size."""
-        if self.diameter_mm is None:
-            return None
-        low, high = EDGES_MM
-        if self.diameter_mm > high:
-            return f"above {high:g} mm"
-        return f"{low:g} to {high:g} mm" if self.diameter_mm > low else f"to {low:g} mm"
-
-    @property
-    def inputs(self) -> Inputs:
-        """As the network reads it."""
-        pixels = torch.from_numpy(self.grey.astype(np.float32) / full_scale(self.grey))[None, None]
-        return Inputs(pixels, clinical=None if self.clinical is None else torch.from_numpy(self.clinical))
 
 
 def score_maps(
     network: Classifier,
-    pictures: Iterable[Picture],
+    samples: Iterable[Located],
     *,
     methods: Sequence[str] = ("grad-cam",),
     layer: str | None = None,
@@ -82,9 +39,13 @@ def score_maps(
 ) -> pl.DataFrame:
     """Score the maps of every method on every picture, and the baselines on the same pictures.
 
+    Of a sample of several pictures every one with a located lesion is scored by its own map, which is made with all
+    the others in place; a map has no scale, so what a picture weighs among the others does not enter its scores. It
+    stands beside them, as `view_weight`.
+
     Args:
         network: Whose maps.
-        pictures: With known lesions.
+        samples: Pictures with known lesions; of a network that reads several together, lists of them.
         methods: Some of `METHODS`.
         layer: For the class activation maps.
         task: Whose class; the main task's if None.
@@ -93,58 +54,81 @@ def score_maps(
         random_seeds: A network with the same design and random weights for each of them.
 
     Returns:
-        One row a picture and map: `map` (a method; `METHOD, random weights`; `centre`, `brightness`, `breast mask`;
-        `ceiling R x C`, the lesions on the grid of a method), `defined`, one column a measure, `image_id`,
-        `patient_id`, `source`, `size`, `kind`, `label`. Of several random networks the mean of each measure.
+        One row a picture and map: `map` (a method; `METHOD, random weights`; `centre`, `brightness`, `breast mask`, of
+        crops `area`; `ceiling R x C`, the lesions on the grid of a method), `defined`, one column a measure,
+        `image_id`, `patient_id`, `source`, `size`, `kind`, `label`, and of several pictures `sample_id`, `pictures` (in
+        the sample), `view_weight` and `view` (`weighed most` or `weighed less`; None where all weigh the same). Of
+        several random networks the mean of each measure.
 
     Raises:
-        SourceError: There is no picture.
+        SourceError: There is no picture with a lesion.
         BundleError: A method is not defined for this network.
     """
     randoms = [build(network.design, seed=seed, fetch=False).eval() for seed in random_seeds]
     told = {"task": task, "of": of, "settings": settings}
     rows: list[dict[str, Any]] = []
-    for picture in pictures:
-        about = {name: getattr(picture, name) for name in ("image_id", "patient_id", "source", *GROUPS)}
-        for name, found in _of_picture(network, randoms, picture, methods=methods, layer=layer, told=told):
-            defined = np.mean([heat is not None for heat in found])
-            scored = [localisation_scores(heat, truth=picture.truth, breast=_breast(picture)) for heat in found]
-            means = {measure: float(np.mean([one[measure] for one in scored])) for measure in MEASURES}
-            rows.append({**about, "map": name, "defined": float(defined), **means})
+    for sample in samples:
+        shown, inputs = pictures_in(sample), inputs_in(sample)
+        made = _made(network, randoms, inputs, methods=methods, layer=layer, told=told)
+        weights = None if inputs.present is None else view_weights(network, inputs)[0].tolist()
+        for at, picture in enumerate(shown):
+            if picture.truth is not None:
+                beside = _weighed(weights, at)
+                rows += [{**row, **beside} for row in _rows(picture, made, at=at, truth=picture.truth)]
     if not rows:
         raise SourceError("no picture with a known lesion: there is nothing to score against")
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _breast(picture: Picture) -> np.ndarray:
-    return breast_of(picture.inputs.pixels[0, 0].numpy())
-
-
-def _of_picture(
+def _made(
     network: Classifier,
     randoms: Sequence[Classifier],
-    picture: Picture,
+    inputs: Inputs,
     *,
     methods: Sequence[str],
     layer: str | None,
     told: dict[str, Any],
-) -> list[tuple[str, list[Float32[np.ndarray, "rows cols"] | None]]]:
-    inputs = picture.inputs
-    pixels, grids = inputs.pixels[0, 0].numpy(), set()
-    found: list[tuple[str, list[np.ndarray | None]]] = []
+) -> list[tuple[str, list[Maps]]]:
+    """Of each method the maps of the network, and those of the random networks."""
+    found: list[tuple[str, list[Maps]]] = []
     for method in methods:
-        at = layer if method.endswith(("cam", "cam++")) else None
-        maps = explain_inputs(network, inputs, method=method, layer=at, **told)
-        grids.add(maps.grid)
-        found.append((method, [maps.heat(0)]))
+        how = {"method": method, "layer": layer if method.endswith(("cam", "cam++")) else None, **told}
+        found.append((method, [explain_inputs(network, inputs, **how)]))
         if randoms:
-            others = [explain_inputs(one, inputs, method=method, layer=at, **told).heat(0) for one in randoms]
+            others = [explain_inputs(one, inputs, **how) for one in randoms]
             found.append((f"{method}, random weights", others))
-    breast = breast_of(pixels)
-    plain = (centre_map(breast), brightness_map(pixels), breast_map(breast))
-    found += [(name, [heat]) for name, heat in zip(BASELINES, plain, strict=True)]
-    found += [(f"ceiling {r} x {c}", [ceiling_map(picture.truth, grid=(r, c))]) for r, c in sorted(grids)]
     return found
+
+
+def _weighed(weights: list[float] | None, at: int) -> dict[str, Any]:
+    """What a picture counts among those of its sample."""
+    if weights is None:
+        return {"view_weight": None, "pictures": None, "view": None}
+    most = None if max(weights) - min(weights) < SAME else weights[at] == max(weights)
+    view = None if most is None else "weighed most" if most else "weighed less"
+    return {"view_weight": weights[at], "pictures": len(weights), "view": view}
+
+
+Heats = tuple[str, list[Float32[np.ndarray, "rows cols"] | None]]
+"""Name of a map, and the maps of that name: several of random networks, None where one is not defined."""
+
+
+def _rows(picture: Picture, made: list[tuple[str, list[Maps]]], *, at: int, truth: np.ndarray) -> list[dict[str, Any]]:
+    about = {name: getattr(picture, name) for name in ABOUT}
+    breast = breast_of(picture.pixels)
+    heats: list[Heats] = [(name, [maps.heat(at) for maps in several]) for name, several in made]
+    plain = [("centre", centre_map(breast)), ("brightness", brightness_map(picture.pixels))]
+    plain.append(("breast mask", breast_map(breast)))
+    plain += [("area", np.ones(truth.shape, dtype=np.float32))] if picture.is_crop else []
+    grids = sorted({maps.grid for _, several in made for maps in several})
+    plain += [(f"ceiling {rows} x {cols}", ceiling_map(truth, grid=(rows, cols))) for rows, cols in grids]
+    rows = []
+    heats += [(name, [heat]) for name, heat in plain]
+    for name, found in heats:
+        scored = [localisation_scores(heat, truth=truth, breast=breast) for heat in found]
+        means = {measure: float(np.mean([one[measure] for one in scored])) for measure in MEASURES}
+        rows.append({**about, "map": name, "defined": float(np.mean([heat is not None for heat in found])), **means})
+    return rows
 
 
 def localisation_table(
@@ -155,7 +139,7 @@ def localisation_table(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Means with intervals over patients, of all pictures and by size, kind and label.
+    """Means with intervals over patients, of all pictures and by size, kind, label and weight among the views.
 
     Args:
         scores: What `score_maps` gave.
@@ -171,7 +155,7 @@ def localisation_table(
     Source:
         Field and Welsh, J. R. Stat. Soc. B 69 (2007): the cluster bootstrap.
     """
-    how = {"replicates": replicates, "confidence": confidence, "seed": seed}
+    how: dict[str, Any] = {"replicates": replicates, "confidence": confidence, "seed": seed}
     base = scores.filter(pl.col("map") == against).select("source", "image_id", *MEASURES)
     paired = scores.join(base, on=["source", "image_id"], how="left", suffix="_base", maintain_order="left")
     rows: list[dict[str, Any]] = []
@@ -181,7 +165,7 @@ def localisation_table(
             columns = {one: these[one].to_numpy() for one in MEASURES}
             if group == "all" and name != against:
                 columns |= {f"{one} difference": (these[one] - these[f"{one}_base"]).to_numpy() for one in MEASURES}
-            found = _means(these, columns, how=how)
+            found = clustered_means(these, columns, **how)
             about = {"map": name, "group": group, "defined": float(these["defined"].mean())}  # type: ignore[arg-type]
             for one in MEASURES:
                 apart = found.get(f"{one} difference")
@@ -198,16 +182,29 @@ def _groups(scores: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
     return found
 
 
-def _means(rows: pl.DataFrame, columns: dict[str, np.ndarray], *, how: dict[str, Any]) -> dict[str, Estimate]:
+def clustered_means(
+    rows: pl.DataFrame, columns: dict[str, np.ndarray], *, replicates: int, confidence: float, seed: int
+) -> dict[str, Estimate]:
+    """Mean of each column with its interval over patients; NaN in a column is left out of its mean.
+
+    Args:
+        rows: `source` and `patient_id` of each value.
+        columns: Values by name, one a row.
+        replicates: Bootstrap replicates.
+        confidence: Level of the intervals.
+        seed: Of the replicates.
+    """
     sample: Sample = sample_of(rows.with_columns(label=pl.lit(1), score=pl.lit(0.0)))
-    count = sample.patient_count
-    sums = {name: np.bincount(sample.patients, weights=values, minlength=count) for name, values in columns.items()}
-    pictures = np.bincount(sample.patients, minlength=count).astype(np.float64)
+    count, sums = sample.patient_count, {}
+    for name, values in columns.items():
+        known = np.isfinite(values)
+        each = (np.where(known, values, 0.0), known.astype(np.float64))
+        sums[name] = [np.bincount(sample.patients, weights=one, minlength=count) for one in each]
 
     def statistic(weights: Weights) -> dict[str, np.ndarray]:
-        return {name: share(one @ weights, pictures @ weights) for name, one in sums.items()}
+        return {name: share(total @ weights, defined @ weights) for name, (total, defined) in sums.items()}
 
-    found = resampled(sample, statistic, **how)
+    found = resampled(sample, statistic, replicates=replicates, confidence=confidence, seed=seed)
     few = f"{len(rows)} pictures; with fewer than {FEW} an interval is not to be trusted"
     return {name: one if len(rows) >= FEW else replace(one, reason=one.reason or few) for name, one in found.items()}
 

@@ -1,25 +1,19 @@
-"""The test part of a run, its pictures with known lesions: do the maps point at them?"""
+"""The test part of a run, its samples with known lesions: do the maps point at them?"""
 
-from collections.abc import Callable, Iterator, Sequence
-from math import pi, sqrt
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from mammoscope.cohort import Input
-from mammoscope.errors import ImageError, RecipeError, SourceError
-from mammoscope.explain.again import read_again
-from mammoscope.explain.localisation import Picture, localisation_table, score_maps
+from mammoscope.errors import RecipeError, SourceError
+from mammoscope.explain.localisation import localisation_table, score_maps
 from mammoscope.explain.maps import MapSettings
-from mammoscope.explain.truth import lesions_of
-from mammoscope.images import Mammogram
-from mammoscope.images.grey import to_grey
-from mammoscope.models import Bundle, encode
+from mammoscope.explain.reading import Progress, Reader, reader_of
+from mammoscope.explain.weighed import weight_on_lesions
+from mammoscope.models import Bundle
 from mammoscope.records import Index
 from mammoscope.vocabulary import Part
-
-LOCATED = pl.any_horizontal(pl.col("mask_path", "lesion_polygon", "lesion_x0").is_not_null())
 
 
 def score_predictions(
@@ -27,6 +21,7 @@ def score_predictions(
     *,
     bundle: Bundle,
     index: Index,
+    pictures: pl.DataFrame | None = None,
     methods: Sequence[str] = ("grad-cam",),
     layer: str | None = None,
     task: str | None = None,
@@ -35,51 +30,49 @@ def score_predictions(
     random_seeds: Sequence[int] = (0,),
     most: int | None = None,
     replicates: int = 2000,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Score the maps of every test picture with a located lesion.
+    """Score the maps of every test sample with a located lesion.
+
+    Of a breast or exam each picture with a located lesion is scored by its own map. Of a crop the truth is the lesion
+    that it was cut around; there it covers a large share and lies in the middle, so that `area` and `centre` are what
+    a map is held against.
 
     Args:
         predictions: A run's predictions table.
         bundle: Of the run.
         index: Of the data set.
+        pictures: A run's cohort, which says what pictures a breast or exam has; not needed of other samples.
         methods: Some of `METHODS`.
         layer: For the class activation maps.
         task: Whose class; the main task's if None.
         of: Name of the class; None: the called one, of two classes the positive one.
         settings: Of the methods.
         random_seeds: Of networks with random weights.
-        most: Take this many pictures, spread evenly over the table; all if None.
+        most: Take this many samples, spread evenly over the table; all if None.
         replicates: Of the bootstrap over patients.
-        progress: Called with (pictures done, pictures in all).
+        progress: Called with (samples done, samples in all).
 
     Returns:
-        `pictures`: one row a picture and map. `table`: what `localisation_table` gives. `left_out`: picture and why,
-        for each that could not be read, or whose lesion lies outside what the network sees.
+        `unit`: what a sample is. `pictures`: one row a picture and map. `table`: what `localisation_table` gives.
+        `views`: what `weight_on_lesions` gives. `left_out`: picture and why, for each that could not be read, or whose
+        lesion lies outside what the network sees.
 
     Raises:
-        RecipeError: A sample is not one whole picture.
-        SourceError: No test picture has a located lesion, or none of them can be used.
+        RecipeError: A sample is a crop that the data set itself has cut: where it lies in its picture is not known; or
+            a sample is several pictures, and it is not told which.
+        SourceError: No test sample has a located lesion, or none of them can be used.
         BundleError: A method is not defined for this network.
     """
-    sample = Input.model_validate(bundle.manifest.recipe.get("input", {}))
-    if sample.unit != "image":
-        raise RecipeError(
-            f"{bundle.manifest.name}: a sample is a {sample.unit}; maps are scored on whole pictures, unit = 'image'. "
-            "Of a crop the lesion is nearly all there is; of several pictures only the map itself is made"
-        )
-    located = index.table.filter(LOCATED).select("source", "image_id").unique()
-    rows = predictions.filter(pl.col("part").cast(pl.String) == Part.TEST.value)
-    rows = rows.join(located, on=["source", "image_id"], how="semi", maintain_order="left")
+    reader = reader_of(bundle, index=index, pictures=pictures)
+    _refuse_own_crops(reader)
+    rows = reader.with_lesion(predictions.filter(pl.col("part").cast(pl.String) == Part.TEST.value))
     if rows.is_empty():
         raise SourceError("no test picture has a located lesion (mask, outline or box): maps cannot be scored here")
-    if most is not None and rows.height > most:
-        rows = rows[np.linspace(0, rows.height - 1, most).round().astype(np.int64).tolist()]
     left_out: list[dict[str, str]] = []
-    told = (progress or (lambda _done, _all: None), left_out)
     scored = score_maps(
         bundle.network,
-        _pictures(rows, bundle=bundle, index=index, sample=sample, told=told),
+        reader.read(spread(rows, most), left_out=left_out, progress=progress),
         methods=methods,
         layer=layer,
         task=task,
@@ -87,55 +80,32 @@ def score_predictions(
         settings=settings,
         random_seeds=random_seeds,
     )
-    table = localisation_table(scored, replicates=replicates)
-    return {"pictures": scored.to_dicts(), "table": table, "left_out": left_out}
+    return {
+        "unit": reader.sample.unit,
+        "pictures": scored.to_dicts(),
+        "table": localisation_table(scored, replicates=replicates),
+        "views": weight_on_lesions(scored, replicates=replicates),
+        "left_out": left_out,
+    }
 
 
-def _pictures(
-    rows: pl.DataFrame,
-    *,
-    bundle: Bundle,
-    index: Index,
-    sample: Input,
-    told: tuple[Callable[[int, int], None], list[dict[str, str]]],
-) -> Iterator[Picture]:
-    progress, left_out = told
-    for done, row in enumerate(rows.iter_rows(named=True), start=1):
-        try:
-            yield _picture(row, bundle=bundle, index=index, sample=sample)
-        except (ImageError, SourceError) as error:
-            left_out.append({"image_id": row["image_id"], "why": str(error)})
-        progress(done, rows.height)
+def _refuse_own_crops(reader: Reader) -> None:
+    if reader.sample.unit == "lesion" and reader.sample.crop == "file":
+        raise RecipeError(
+            f"{reader.bundle.manifest.name}: a sample is a crop that the data set has cut itself (crop = 'file'), and "
+            "where it lies in its picture is not known, so neither is the lesion in it. Train with crop = 'box' to "
+            "score maps"
+        )
 
 
-def _picture(row: dict[str, Any], *, bundle: Bundle, index: Index, sample: Input) -> Picture:
-    manifest = bundle.manifest
-    mammogram, _ = read_again(row, index=index, preprocess=manifest.preprocess, sample=sample)
-    same = (pl.col("source") == row["source"]) & (pl.col("image_id") == row["image_id"])
-    records = index.table.filter(same & LOCATED).to_dicts()
-    truth = lesions_of(records, index=index, mammogram=mammogram, name=row["image_id"])
-    kinds = {str(record["lesion_kind"]) for record in records if record["lesion_kind"] is not None}
-    clinical = None
-    if manifest.clinical is not None:
-        cells = {one.column: [row[one.column]] for one in manifest.clinical.columns}
-        clinical = encode(manifest.clinical, pl.DataFrame(cells))
-    classes, label = manifest.tasks[0].classes, row["label"]
-    return Picture(
-        image_id=row["image_id"],
-        patient_id=row["patient_id"],
-        source=row["source"],
-        grey=to_grey(mammogram.pixels, bits=manifest.preprocess.bits),
-        truth=truth,
-        label=classes[label] if isinstance(label, int) else str(label),
-        kind=None if not kinds else kinds.pop() if len(kinds) == 1 else "several kinds",
-        diameter_mm=_diameter(truth, mammogram),
-        clinical=clinical,
-    )
+def spread(rows: pl.DataFrame, most: int | None) -> pl.DataFrame:
+    """So many rows, evenly over the table.
 
-
-def _diameter(truth: np.ndarray, mammogram: Mammogram) -> float | None:
-    """Of a circle with the area of all lesions."""
-    if mammogram.spacing_mm is None:
-        return None
-    height, width = mammogram.spacing_mm
-    return 2 * sqrt(float(truth.sum()) * height * width / pi)
+    Example:
+        >>> spread(pl.DataFrame({"n": [0, 1, 2, 3, 4]}), 3)["n"].to_list()
+        [0, 2, 4]
+    """
+    if most is None or rows.height <= most:
+        return rows
+    kept: pl.DataFrame = rows[np.linspace(0, rows.height - 1, most).round().astype(np.int64).tolist()]
+    return kept

@@ -10,7 +10,7 @@ bundle/
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 import torch
+from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -33,7 +34,7 @@ from mammoscope.models.estimators.fitting import restore_estimator
 from mammoscope.models.estimators.settings import EstimatorConfig
 from mammoscope.models.inputs import Inputs, to_input
 from mammoscope.models.network import MALIGNANT, Classifier, Design, build
-from mammoscope.models.scoring import Precision, Turn, score
+from mammoscope.models.scoring import Precision, Turn, autocast, score
 from mammoscope.models.tasks import Task
 from mammoscope.models.weights import save_tensors
 from mammoscope.storage import write_text
@@ -73,6 +74,11 @@ class Manifest(BaseModel):
     data: dict[str, Any] = Field(default_factory=dict, description="sources, split, fingerprint")
     code: dict[str, Any] = Field(default_factory=dict, description="versions")
     results: dict[str, Any] = Field(default_factory=dict, description="measured on the test part")
+
+    @property
+    def is_control(self) -> bool:
+        """Whether its labels were exchanged between patients: its answers mean nothing, and shall not be used."""
+        return self.recipe.get("permute_labels") is not None
 
     @property
     def design(self) -> Design:
@@ -128,16 +134,44 @@ class Bundle:
 
     def probabilities(self, samples: Sequence[Sample], *, clinical: pl.DataFrame | None = None) -> list[np.ndarray]:
         """Probability of each class for every task of the manifest, `samples classes` each; see `predict`."""
+        manifest = self.manifest
+        return score(self.network, self._read(samples, clinical), precision=manifest.precision, turns=manifest.turns)
+
+    def embeddings(
+        self, samples: Sequence[Sample], *, layer: str = "pooled", clinical: pl.DataFrame | None = None
+    ) -> Float[np.ndarray, "samples values"]:
+        """What a layer says of each sample.
+
+        Args:
+            samples: As for `predict`.
+            layer: As `Classifier.embedding` takes it.
+            clinical: As for `predict`.
+
+        Returns:
+            One row a sample.
+
+        Raises:
+            BundleError: A sample is a list where it should not be, or the other way round.
+            RecipeError: There is no such layer.
+            SourceError: A clinical column is missing, or a cell is not of its type.
+        """
+        device = next(self.network.parameters()).device
+        with torch.inference_mode(), autocast(device, self.manifest.precision):
+            rows = [
+                self.network.embedding(one.placed(device), layer=layer).float().cpu()
+                for one in self._read(samples, clinical)
+            ]
+        return torch.cat(rows).numpy()
+
+    def _read(self, samples: Sequence[Sample], clinical: pl.DataFrame | None) -> Iterator[Inputs]:
+        """One sample after the other, as the network reads it."""
         manifest, columns = self.manifest, None
         if manifest.clinical is not None:
             empty = {column.column: [None] * len(samples) for column in manifest.clinical.columns}
             table = pl.DataFrame(empty) if clinical is None else clinical
             columns = torch.from_numpy(encode(manifest.clinical, table))
-        read = (
-            self._input(sample)._replace(clinical=None if columns is None else columns[at : at + 1])
-            for at, sample in enumerate(samples)
-        )
-        return score(self.network, read, precision=manifest.precision, turns=manifest.turns)
+        for at, sample in enumerate(samples):
+            yield self._input(sample)._replace(clinical=None if columns is None else columns[at : at + 1])
 
     def _input(self, sample: Sample) -> Inputs:
         bag = not isinstance(sample, Mammogram)

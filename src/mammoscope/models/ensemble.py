@@ -133,9 +133,14 @@ def together(members: Sequence[Bundle]) -> Manifest:
     """What members have in common, as the manifest of the first.
 
     Raises:
-        BundleError: They differ in how pictures are read, or in what they are asked.
+        BundleError: They differ in how pictures are read, or in what they are asked; or one is a control.
     """
     first = members[0].manifest
+    control = next((member.manifest.name for member in members if member.manifest.is_control), None)
+    if control is not None:
+        raise BundleError(
+            f"ensemble: {control} is a control, trained on labels that were exchanged between patients. Leave it out"
+        )
     for other in (member.manifest for member in members[1:]):
         for what in ("preprocess", "pixels_version", "unit"):
             if getattr(first, what) != getattr(other, what):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mammoscope.errors import SourceError
+from mammoscope.errors import BundleError, SourceError
 from mammoscope.images import Limits, Mammogram, read_mammogram
 from mammoscope.images.folder import Found, find_pictures
 from mammoscope.images.guarded import Answer, answers
@@ -49,11 +49,17 @@ def predict_files(
         that could not be read. No file is left out.
 
     Raises:
+        BundleError: The bundle is a control, trained on labels that were exchanged between patients.
         SourceError: A folder holds no mammogram, or the clinical table lacks a column.
     """
+    if bundle.manifest.is_control:
+        raise BundleError(
+            f"{bundle.manifest.name}: is a control, trained on labels that were exchanged between patients, and its "
+            "answers mean nothing. Use the bundle of the run it is a control of"
+        )
     found = find_pictures(files)
     told = partial(_clinical, bundle, clinical)
-    read = partial(read_mammogram, preprocess=bundle.manifest.preprocess)
+    read = partial(read_mammogram, preprocess=bundle.manifest.preprocess, is_crop=bundle.manifest.unit == "lesion")
     arrived: dict[int, Answer[Mammogram]] = {}
     bags = bundle.manifest.design.bags
     rows: list[dict[str, Any]] = [{}] * len(found)

@@ -6,6 +6,7 @@ command line call; `run_recipe` calls them one after the other.
 
 from mammoscope.pipeline.cohort import candidates, checked, divide, make_ready, to_prepare
 from mammoscope.pipeline.comparing import compare_runs, counted_looks, rank_runs
+from mammoscope.pipeline.controls import compare_maps, likeness_lines
 from mammoscope.pipeline.cross_validation import cross_validate, fold_recipe
 from mammoscope.pipeline.ensemble_bundles import bundle_ensemble
 from mammoscope.pipeline.ensembles import ensemble
@@ -19,6 +20,7 @@ from mammoscope.pipeline.results import explain, measure
 from mammoscope.pipeline.robustness import robustness
 from mammoscope.pipeline.sealing import seal_run, seals_of
 from mammoscope.pipeline.siblings import Work
+from mammoscope.pipeline.similar import class_prototypes, similar_cases
 from mammoscope.pipeline.sweeping import Swept, sweep
 from mammoscope.pipeline.tracking import trackers_named
 from mammoscope.pipeline.whole import Done, run_recipe
@@ -31,6 +33,8 @@ __all__ = [
     "bundle_ensemble",
     "candidates",
     "checked",
+    "class_prototypes",
+    "compare_maps",
     "compare_runs",
     "counted_looks",
     "cross_validate",
@@ -41,6 +45,7 @@ __all__ = [
     "explain",
     "fit",
     "fold_recipe",
+    "likeness_lines",
     "make_ready",
     "measure",
     "opened",
@@ -51,6 +56,7 @@ __all__ = [
     "run_recipe",
     "seal_run",
     "seals_of",
+    "similar_cases",
     "sweep",
     "to_prepare",
     "trackers_named",

@@ -85,6 +85,9 @@ def answer_table(
 _LABELS = ("malignant",)
 
 
+CONTROL = "nothing: a control, trained on labels that were exchanged between patients"
+
+
 def meaning(task: str, unit: str) -> str:
     """What a score near 1 says."""
     what = {

@@ -23,7 +23,7 @@ def score_run(
     break_seal: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Score the maps of every test picture with a located lesion, beside baselines; leaves `localisation.json`.
+    """Score the maps of every test sample with a located lesion, beside baselines; leaves `localisation.json`.
 
     Args:
         run: A trained run folder.
@@ -32,17 +32,17 @@ def score_run(
         task: Whose class; the main task's if None.
         of: Name of the class; None: the called one, of two classes the positive one.
         random_seeds: Of networks with random weights.
-        images: Take this many pictures; all if None.
+        images: Take this many samples; all if None.
         root: Folder of the data set, if it has moved.
         break_seal: Look at a sealed test set whose budget is spent; the ledger says so.
-        progress: Called with (pictures done, pictures in all).
+        progress: Called with (samples done, samples in all).
 
     Returns:
         What `score_predictions` gives, and how it was asked.
 
     Raises:
         SourceError: The folder has no predictions, or no test picture has a located lesion.
-        RecipeError: There is no such method, or a sample is not one whole picture.
+        RecipeError: There is no such method, or a sample is a crop that the data set has cut itself.
         BundleError: A method is not defined for the network.
         SealError: The test set is sealed and may not be looked at.
     """
@@ -50,13 +50,15 @@ def score_run(
     from mammoscope.models import Bundle
 
     predictions = read_table(run, "predictions.parquet", made_by="mammoscope train")
-    name = str(read_json(run, "recipe.json", made_by="mammoscope split")["name"])
+    recipe = read_json(run, "recipe.json", made_by="mammoscope split")
+    name, bags = str(recipe["name"]), (recipe.get("input") or {}).get("unit") in {"breast", "exam"}
     look = counted_look(run, what="explain --score", predictions=predictions, model=name, break_seal=break_seal)
     with look as looking:
         found = score_predictions(
             predictions,
             bundle=Bundle.from_pretrained(run / "bundle"),
             index=opened(run / "index.parquet", root=root),
+            pictures=read_table(run, "cohort.parquet", made_by="mammoscope train") if bags else None,
             methods=methods,
             layer=layer,
             task=task,

@@ -11,7 +11,7 @@ import polars as pl
 
 from mammoscope import __version__
 from mammoscope.errors import RecipeError
-from mammoscope.pipeline.answering import meaning, write_answers
+from mammoscope.pipeline.answering import CONTROL, meaning, write_answers
 from mammoscope.pipeline.folder import read_json, read_table
 from mammoscope.pipeline.lesions import read_lesions
 from mammoscope.pipeline.machine import commit, device_named, environment
@@ -103,7 +103,7 @@ def _manifest(recipe: "Recipe", *, run: Path, clinical: "ClinicalEncoding | None
         name=recipe.name,
         tasks=recipe.tasks,
         unit=recipe.input.unit,
-        meaning=meaning(recipe.tasks[0].name, recipe.input.unit),
+        meaning=CONTROL if recipe.permute_labels is not None else meaning(recipe.tasks[0].name, recipe.input.unit),
         model=recipe.model,
         clinical=clinical,
         estimator=recipe.estimator,

@@ -96,6 +96,9 @@ def _headline(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_rows(recipe: dict[str, Any]) -> list[str]:
+    if recipe.get("permute_labels") is not None:
+        said = f"a control: train and tune labels were exchanged between patients, seed {recipe['permute_labels']}"
+        return [f"{said}; measured against true labels, where nothing but chance is to be found"]
     if (recipe.get("input") or {}).get("unit") != "lesion":
         return []
     return ["a row is the crop of one lesion: what is told per image is told per lesion"]

@@ -8,6 +8,7 @@ from mammoscope.report.description import write_description
 from mammoscope.report.external import external_lines
 from mammoscope.report.page import write_report
 from mammoscope.report.robustness import robustness_lines
+from mammoscope.report.similar import write_prototypes, write_similar
 from mammoscope.report.spread import spread_lines, write_spread
 from mammoscope.report.subgroups import subgroup_lines
 from mammoscope.report.summary import summary_lines
@@ -25,7 +26,9 @@ __all__ = [
     "write_comparison",
     "write_deidentification",
     "write_description",
+    "write_prototypes",
     "write_report",
+    "write_similar",
     "write_spread",
     "write_sweep",
 ]

@@ -8,6 +8,7 @@ from mammoscope.training.headers import RecipeHeader, recipe_headers
 from mammoscope.training.loop import Moment, Trained, Watch, train
 from mammoscope.training.measure import Measure
 from mammoscope.training.objective import class_weights, loss
+from mammoscope.training.permuting import control_of, permuted
 from mammoscope.training.processes import ALONE, Team, joined, launched, own_device, wait
 from mammoscope.training.recipe import Recipe, Select, read_recipe
 from mammoscope.training.schedule import learning_rate
@@ -34,6 +35,7 @@ __all__ = [
     "Watch",
     "alarms",
     "class_weights",
+    "control_of",
     "design_of",
     "embeddings_of",
     "find_recipe",
@@ -42,6 +44,7 @@ __all__ = [
     "learning_rate",
     "loss",
     "own_device",
+    "permuted",
     "read_checkpoint",
     "read_recipe",
     "read_start",

@@ -12,6 +12,7 @@ from mammoscope.cohort import bags, label_codes
 from mammoscope.errors import RecipeError
 from mammoscope.models import UNKNOWN, ClinicalEncoding, encode, fit_clinical
 from mammoscope.training.patch_data import PatchParts, patch_parts
+from mammoscope.training.permuting import permuted
 from mammoscope.training.recipe import Recipe
 from mammoscope.vocabulary import Laterality, Part, View, view_number
 
@@ -53,10 +54,13 @@ def training_data(cohort: pl.DataFrame, *, recipe: Recipe, cache: Path, lesions:
     if recipe.clinical is not None:
         clinical = fit_clinical(bags(of_part[Part.TRAIN], recipe.input.unit)[0], recipe.clinical)
     found = {part: samples_of(rows, recipe=recipe, cache=cache, clinical=clinical)[0] for part, rows in of_part.items()}
+    if recipe.permute_labels is not None:
+        found = {part: permuted(samples, seed=recipe.permute_labels) for part, samples in found.items()}
     _check(recipe, found)
     seen = cohort.filter(pl.col("part") != Part.TEST.value)
     columns = [name for name in ("part", "file", "sample_id", *recipe.task_names) if name in seen.columns]
     told = seen.select(columns).sort("file", "part").write_csv()
+    told += "" if recipe.permute_labels is None else f"labels permuted, seed {recipe.permute_labels}\n"
     patches = None
     if any(stage.on == "patches" for stage in recipe.stages):
         if lesions is None:

@@ -56,6 +56,11 @@ class Recipe(Strict):
     )
     seed: int = Field(default=0, ge=0, description="of weights, order and augmentation, and of the split")
     split_seed: int | None = Field(default=None, ge=0, description="of the split, where it shall not be seed")
+    permute_labels: int | None = Field(
+        default=None,
+        ge=0,
+        description="seed with which train and tune labels are exchanged between patients: a control, not a model",
+    )
     input: Input = Field(default=Input(), description="what one sample is")
     clinical: ClinicalSettings | None = Field(default=None, description="columns of the index beside the pictures")
     estimator: EstimatorConfig | None = Field(
@@ -92,6 +97,7 @@ class Recipe(Strict):
         if any(stage.on == "patches" for stage in self.stages):
             self._check_patches()
         self._check_changes()
+        self._check_control()
         if not self.stages and self.estimator is None:
             raise ValueError("stages is empty: nothing would learn. Add a stage, or an [estimator]")
         if self.estimator is not None and self.also:
@@ -110,6 +116,17 @@ class Recipe(Strict):
             raise ValueError(
                 f"[patches] patch_px = {side}: larger than the prepared pictures of {size[0]} x {size[1]}. Make it "
                 "smaller, or rows and cols of [preprocess] larger"
+            )
+
+    def _check_control(self) -> None:
+        """Refuse what would tell a control the true labels."""
+        if self.permute_labels is None:
+            return
+        if any(stage.on == "patches" for stage in self.stages):
+            raise ValueError("permute_labels: a stage on patches has labels of its own, which would stay true")
+        if self.start is not None:
+            raise ValueError(
+                f"permute_labels: start = {self.start!r} has seen true labels, and a control must not. Leave start out"
             )
 
     def _check_changes(self) -> None:
