@@ -23,6 +23,7 @@ def row(epoch: int) -> dict:
         "lr": 1e-3,
         "images_per_s": 12.5,
         "wait_share": 0.25,
+        "device_share": 0.8,
         "peak_mib": 300,
         "tune_loss": 0.7,
         "tune_auc": 0.5 + epoch / 100,
