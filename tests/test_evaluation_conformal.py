@@ -73,8 +73,8 @@ def test_cuts_of_each_class_are_those_of_that_class_alone() -> None:
 
     found = fit_conformal(one, coverage=0.9)
 
-    assert found.positive_limit == fit_conformal(ill, coverage=0.9, per_class=False).positive_limit
-    assert found.patients == (int(one.labels.sum()), int((~one.labels).sum()))
+    assert found.limits[1] == fit_conformal(ill, coverage=0.9, per_class=False).limits[1]
+    assert found.patients == (int((~one.labels).sum()), int(one.labels.sum()))
 
 
 def test_what_is_stated_is_held_over_many_studies() -> None:
@@ -145,7 +145,7 @@ def test_a_coverage_of_nothing_or_all_is_refused(coverage: float) -> None:
 
 
 def test_coverage_by_hand() -> None:
-    cuts = Conformal(coverage=0.9, per_class=True, rows="one", positive_limit=0.5, negative_limit=0.6, patients=(1, 1))
+    cuts = Conformal(coverage=0.9, per_class=True, rows="one", limits=(0.6, 0.5), patients=(1, 1))
     rows = sample([0, 0, 1, 1], [0.1, 0.9, 0.55, 0.2], np.array([0, 0, 1, 2]))
 
     found = measure_coverage(rows, conformal=cuts, replicates=10)

@@ -52,7 +52,7 @@ def test_the_best_stands_first_and_whoever_is_not_shown_to_be_worse_beside_it() 
     assert [line.name for line in board.standings][2:] == ["plain", "chance"]
     assert set(board.not_distinguishable) == {"wide", "deep"}
     assert [line.distinguishable for line in board.standings] == [None, False, True, True]
-    assert board.standings[0].auc.method == "clustered DeLong, logit"
+    assert board.standings[0].result.method == "clustered DeLong, logit"
     assert (board.n, board.patients) == (480, 120)
 
 
@@ -126,7 +126,7 @@ def test_what_cannot_be_a_board_is_refused() -> None:
         leaderboard([one])
     with pytest.raises(SourceError, match="two contenders are called plain"):
         leaderboard([one, one])
-    with pytest.raises(SourceError, match="single class .0 positive of 480"):
+    with pytest.raises(SourceError, match="auc of plain per image is not defined: single class: no positive among 480 rows"):
         leaderboard(single, replicates=10)
     with pytest.raises(SourceError, match="quote other units first .a per breast, b per image"):
         leaderboard(mixed, replicates=10)

@@ -265,7 +265,7 @@ def test_a_leaderboard_is_a_look_at_each_run(tmp_path: Path) -> None:
 
     looks = read_seal(file).looks
     assert [(look.what, look.model) for look in looks] == [("leaderboard", "mine"), ("leaderboard", "other")]
-    assert sorted(look.result["auc"] for look in looks) == sorted(line.auc.value for line in board.standings)
+    assert sorted(look.result["auc"] for look in looks) == sorted(line.result.value for line in board.standings)
 
 
 def test_a_leaderboard_of_measured_runs_spends_no_budget_and_one_of_others_does(tmp_path: Path) -> None:

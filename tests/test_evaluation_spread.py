@@ -7,7 +7,7 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 
 from mammoscope.errors import SourceError
 from mammoscope.evaluation import measure, sample_of
-from mammoscope.evaluation.spread import Trial, over_folds, over_seeds
+from mammoscope.evaluation.spread import Trial, spread_over
 
 
 def answers(patients: range, *, gain: float = 1.5, shift: float = 0.0, seed: int = 0) -> pl.DataFrame:
@@ -39,7 +39,7 @@ def folds(*shifts: float, threshold: float = 0.6) -> list[Trial]:
 def test_mean_spread_and_pooled_auc_are_those_of_scikit_learn() -> None:
     trials = folds(0.0, 0.0, 0.0)
 
-    found = over_folds(trials, replicates=50)
+    found = spread_over(trials, kind="folds", replicates=50)
 
     each = [roc_auc_score(trial.rows["label"], trial.rows["score"]) for trial in trials]
     whole = pl.concat(trial.rows for trial in trials)
@@ -54,7 +54,7 @@ def test_mean_spread_and_pooled_auc_are_those_of_scikit_learn() -> None:
 def test_the_interval_of_the_mean_agrees_with_resampled_patients_within_each_fold() -> None:
     trials = folds(0.0, 0.0, 0.0, 0.0)
 
-    mean = over_folds(trials, replicates=50).metrics["auc"].mean
+    mean = spread_over(trials, kind="folds", replicates=50).metrics["auc"].mean
 
     samples = [sample_of(trial.rows) for trial in trials]
     draws = [measure(one, replicates=3000, seed=at, curves=False).replicates["auc"] for at, one in enumerate(samples)]
@@ -64,7 +64,10 @@ def test_the_interval_of_the_mean_agrees_with_resampled_patients_within_each_fol
 
 
 def test_folds_on_other_scales_lower_the_pooled_auc_and_not_the_mean_and_it_is_said() -> None:
-    alike, apart = over_folds(folds(0.0, 0.0), replicates=50), over_folds(folds(-3.0, 3.0), replicates=50)
+    alike, apart = (
+        spread_over(folds(0.0, 0.0), kind="folds", replicates=50),
+        spread_over(folds(-3.0, 3.0), kind="folds", replicates=50),
+    )
 
     assert apart.metrics["auc"].mean.value == pytest.approx(alike.metrics["auc"].mean.value)
     assert apart.pooled["auc"].value < alike.pooled["auc"].value - 0.1
@@ -75,7 +78,7 @@ def test_folds_on_other_scales_lower_the_pooled_auc_and_not_the_mean_and_it_is_s
 def test_pooled_calls_are_made_at_each_folds_own_threshold() -> None:
     trials = folds(0.0, 1.0)
 
-    found = over_folds(trials, replicates=50).pooled
+    found = spread_over(trials, kind="folds", replicates=50).pooled
 
     cells = sum(confusion_matrix(trial.rows["label"], trial.rows["score"] >= trial.threshold) for trial in trials)
     assert found["sensitivity"].value == pytest.approx(cells[1, 1] / cells[1].sum())
@@ -87,14 +90,14 @@ def test_a_patient_who_is_tested_in_two_folds_is_named() -> None:
     second = Trial(name="fold-1", rows=answers(range(19, 40)))
 
     with pytest.raises(SourceError, match=r"fold-0 and fold-1 both test patient P019"):
-        over_folds([first, second], replicates=50)
+        spread_over([first, second], kind="folds", replicates=50)
 
 
 def test_a_fold_without_positives_leaves_the_mean_undefined_with_the_reason() -> None:
     trials = folds(0.0, 0.0)
     negative = trials[1].rows.with_columns(pl.lit(0).alias("label"))
 
-    found = over_folds([trials[0], Trial(name="fold-1", rows=negative)], replicates=50).metrics["auc"]
+    found = spread_over([trials[0], Trial(name="fold-1", rows=negative)], kind="folds", replicates=50).metrics["auc"]
 
     assert (found.mean.value, found.mean.reason) == (None, "not defined in 1 of 2")
     assert found.each[0].value is not None
@@ -103,7 +106,9 @@ def test_a_fold_without_positives_leaves_the_mean_undefined_with_the_reason() ->
 def test_seeds_resample_the_same_patients_so_equal_answers_have_one_interval() -> None:
     rows = answers(range(60))
 
-    found = over_seeds([Trial(name=name, rows=rows) for name in ("seed-0", "seed-1")], replicates=200).metrics["auc"]
+    found = spread_over(
+        [Trial(name=name, rows=rows) for name in ("seed-0", "seed-1")], kind="seeds", replicates=200
+    ).metrics["auc"]
 
     assert (found.mean.low, found.mean.high) == pytest.approx((found.each[0].low, found.each[0].high))
     assert found.sd == 0
@@ -114,7 +119,7 @@ def test_seeds_on_other_test_rows_are_refused() -> None:
     trials = [Trial(name=f"seed-{at}", rows=answers(range(20 + at))) for at in (0, 1)]
 
     with pytest.raises(SourceError, match=r"other test rows or labels \(40 and 42 rows\).*set split_seed"):
-        over_seeds(trials, replicates=50)
+        spread_over(trials, kind="seeds", replicates=50)
 
 
 def test_several_classes_are_summed_up_by_their_own_metrics() -> None:
@@ -135,7 +140,7 @@ def test_several_classes_are_summed_up_by_their_own_metrics() -> None:
             )
         )
 
-    found = over_folds(trials, target="density", replicates=50)
+    found = spread_over(trials, kind="folds", target="density", replicates=50)
 
     assert found.primary == "kappa_quadratic"
     hits = [
@@ -147,4 +152,4 @@ def test_several_classes_are_summed_up_by_their_own_metrics() -> None:
 
 def test_one_training_has_no_spread() -> None:
     with pytest.raises(SourceError, match=r"1 training given, at least 2"):
-        over_seeds([Trial(name="a", rows=answers(range(9)))])
+        spread_over([Trial(name="a", rows=answers(range(9)))], kind="seeds")

@@ -12,11 +12,11 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, roc_auc_score
 from class_runs import ABCD, KINDS, MEASURE, answered, scored, set_recipe, with_everything, write_class_run
 from mammoscope.errors import SourceError
 from mammoscope.evaluation import (
-    class_difference,
     class_sample,
     compare_members,
     evaluate_task,
     measure_classes,
+    metric_difference,
     metrics_schema,
     patient_draws,
     task_schema,
@@ -126,7 +126,7 @@ def test_a_paired_difference_is_the_difference_on_the_same_drawn_patients() -> N
         for signal in (1.2, 0.6)
     ]
 
-    found = class_difference(
+    found = metric_difference(
         *(measure_classes(one, replicates=40, seed=5) for one in samples), metric="kappa_quadratic"
     )
 
@@ -145,9 +145,11 @@ def test_answers_to_other_rows_or_classes_are_not_compared() -> None:
     one = measure_classes(class_sample(rows, classes="AB"), replicates=5)
 
     with pytest.raises(SourceError, match="not of the same rows"):
-        class_difference(one, measure_classes(class_sample(rows.reverse(), classes="AB"), replicates=5))
+        metric_difference(
+            one, measure_classes(class_sample(rows.reverse(), classes="AB"), replicates=5), metric="accuracy"
+        )
     with pytest.raises(SourceError, match="the classes are A, B and A, B, C"):
-        class_difference(one, measure_classes(class_sample(rows, classes="ABC"), replicates=5))
+        metric_difference(one, measure_classes(class_sample(rows, classes="ABC"), replicates=5), metric="accuracy")
 
 
 def test_metrics_of_class_runs_and_of_tasks_and_members_are_as_their_schema_says(facts: dict, told: dict) -> None:

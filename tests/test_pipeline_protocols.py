@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 from mammoscope.cli import app
 from mammoscope.errors import BundleError, RecipeError, SourceError
 from mammoscope.models import EnsembleBundle
-from mammoscope.phantom import write_cbis_ddsm
 from mammoscope.pipeline import (
     Work,
     bundle_ensemble,
@@ -26,7 +25,6 @@ from mammoscope.pipeline import (
 )
 from mammoscope.records import Index
 from mammoscope.report import write_spread
-from mammoscope.sources import SOURCES, build_index
 from mammoscope.training import Recipe
 from report_runs import Checker
 
@@ -41,19 +39,6 @@ RECIPE = Recipe.model_validate(
         "measure": {"replicates": 100},
     }
 )
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("phantom") / "data"
-    write_cbis_ddsm(folder, patients=24, seed=0, rows=128)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def work(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Work:
-    index = build_index(SOURCES["cbis_ddsm"], data)
-    return Work(index=index, cache=tmp_path_factory.mktemp("cache"), workers=0, device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,9 @@ from mammoscope.errors import SourceError
 from mammoscope.evaluation import read_seal
 from mammoscope.images import Preprocess
 from mammoscope.images.corruptions import CORRUPTIONS, Corruption
-from mammoscope.models import Bundle, Manifest, SimpleCnn, build
+from mammoscope.models import Bundle, Manifest, SimpleCnn, Task, build
 from mammoscope.pipeline import robustness, seal_run
+from mammoscope.report import robustness_lines
 from mammoscope.training import scores_of
 
 MANIFEST = Manifest(
@@ -69,7 +70,7 @@ def test_pictures_that_are_not_changed_lose_nothing(run: Path) -> None:
     found = robustness(run, cache=run.parent / "cache", corruptions=[NOTHING])
 
     point = found.curves[0].points[0]
-    assert (point.drop.auc.value, point.drop.auc.low, point.drop.auc.high) == (0.0, 0.0, 0.0)
+    assert (point.drop.difference.value, point.drop.difference.low, point.drop.difference.high) == (0.0, 0.0, 0.0)
     assert point.metrics == found.clean
     assert found.curves[0].first_fall is None
 
@@ -79,7 +80,7 @@ def test_pictures_that_show_nothing_lose_all(run: Path) -> None:
 
     point = found.curves[0].points[0]
     assert point.metrics["auc"].value == 0.5
-    assert point.drop.auc.value == pytest.approx(found.clean["auc"].value - 0.5)
+    assert point.drop.difference.value == pytest.approx(found.clean["auc"].value - 0.5)
 
 
 def test_it_leaves_json_and_a_table_and_is_the_same_again(run: Path) -> None:
@@ -131,3 +132,42 @@ def test_the_verb_prints_a_table(run: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "clean: AUC" in done.output
     assert "compression (JPEG quality, 8 bits)" in done.output
+
+
+@pytest.fixture(scope="module")
+def of_classes(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same pictures, asked for one of three classes."""
+    run = tmp_path_factory.mktemp("classes") / "tiny"
+    cache = run.parent / "cache"
+    shutil.copytree(made.parent / "cache", cache)
+    task = Task(name="density", kind="nominal", classes=("A", "B", "C"))
+    manifest = MANIFEST.model_copy(update={"tasks": (task,), "threshold": None})
+    bundle = Bundle(manifest=manifest, network=build(manifest.design, seed=0))
+    labels = np.arange(60) % 3
+    samples = Samples(files=[cache / f"{n}.npy" for n in range(60)], labels=labels[:, None])
+    scores = scores_of(bundle.network, samples, batch_size=7)[0]
+    bundle.save_pretrained(run / "bundle")
+    rows = pl.read_parquet(made / "predictions.parquet").drop("score").with_columns(
+        pl.Series("label", np.array(["A", "B", "C"])[labels]),
+        *(pl.Series(f"score_{name}", scores[:, at]) for at, name in enumerate("ABC")),
+    )  # fmt: skip
+    rows.write_parquet(run / "predictions.parquet")
+    shutil.copy(made / "cohort.parquet", run)
+    settings = {"threshold": "youden", "replicates": 50, "confidence": 0.95}
+    (run / "recipe.json").write_text(json.dumps({"name": "tiny", "target": "density", "measure": settings}))
+    return run
+
+
+def test_a_run_of_classes_falls_by_what_it_quotes_first(of_classes: Path) -> None:
+    found = robustness(of_classes, cache=of_classes.parent / "cache", corruptions=[NOTHING, FLAT])
+
+    nothing, flat = (curve.points[0] for curve in found.curves)
+    assert (found.metric, found.threshold) == ("kappa_quadratic", None)
+    assert list(found.clean) == ["kappa_quadratic", "accuracy", "balanced_accuracy"]
+    assert nothing.drop.difference.value == 0.0
+    assert flat.metrics["kappa_quadratic"].value == 0.0
+    assert flat.drop.difference.value == pytest.approx(found.clean["kappa_quadratic"].value)
+    rows = list(csv.DictReader((of_classes / "robustness.csv").read_text().splitlines()))
+    assert {"kappa_quadratic", "kappa_quadratic_low", "accuracy", "drop"} <= set(rows[0])
+    lines = robustness_lines(found.to_json())
+    assert lines[0].startswith("clean: quadratic kappa")

@@ -11,10 +11,8 @@ from typer.testing import CliRunner
 
 from mammoscope.cli import app
 from mammoscope.errors import RecipeError, StorageError
-from mammoscope.phantom import write_cbis_ddsm
 from mammoscope.pipeline import Work, sweep
 from mammoscope.records import Index, image_table
-from mammoscope.sources import SOURCES, build_index
 from mammoscope.training import Recipe, read_recipe
 from mammoscope.training.space import Choices, Range
 from report_runs import Checker
@@ -33,19 +31,6 @@ SPACE = {
     "stages.0.lr": Range(low=1e-4, high=1e-2, log=True),
     "model.channels": Choices(choices=([4, 8], [8, 8])),
 }
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("phantom") / "data"
-    write_cbis_ddsm(folder, patients=24, seed=0, rows=128)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def work(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Work:
-    index = build_index(SOURCES["cbis_ddsm"], data)
-    return Work(index=index, cache=tmp_path_factory.mktemp("cache"), workers=0, device="cpu")
 
 
 @pytest.fixture(scope="module")

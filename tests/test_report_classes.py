@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from class_runs import KINDS, with_everything, write_class_run
 from mammoscope.cli import app
 from mammoscope.errors import SourceError
-from mammoscope.evaluation import leaderboard, read_contender
-from mammoscope.pipeline import measure, robustness
+from mammoscope.evaluation import evaluate
+from mammoscope.pipeline import measure
 from mammoscope.report import write_cards, write_comparison, write_report
 from report_runs import Checker, write_run
 
@@ -108,7 +108,7 @@ def test_runs_of_the_same_classes_are_compared_in_order_of_what_is_quoted_first(
         for one in (run, others[0])
     ]
     assert pairs["value"][0] == pytest.approx(kappas[0]["value"] - kappas[1]["value"])
-    assert "Too few replicates" in page  # three pairs at 60 replicates: no corrected p below 0.05
+    assert "no corrected p of 2 comparisons" in page  # three pairs at 60 replicates: no corrected p below 0.05
 
 
 def test_runs_of_other_questions_are_not_compared(run: Path, tmp_path: Path) -> None:
@@ -121,13 +121,23 @@ def test_runs_of_other_questions_are_not_compared(run: Path, tmp_path: Path) -> 
             write_comparison([run, other], out=tmp_path / "c.html")
 
 
-def test_what_is_of_yes_or_no_only_says_so_of_a_class_run(run: Path, tmp_path: Path) -> None:
-    said = "hold several classes .* of several classes there are evaluate, report and compare"
+def test_what_is_of_yes_or_no_only_says_so_of_a_class_run(run: Path) -> None:
+    with pytest.raises(SourceError, match="hold several classes .* Of several classes there are evaluate, report"):
+        evaluate(pl.read_parquet(run / "predictions.parquet"))
 
-    with pytest.raises(SourceError, match=f"(?i){said}"):
-        leaderboard([read_contender(run), read_contender(run, name="again")])
-    with pytest.raises(SourceError, match=f"(?i){said}"):
-        robustness(run, cache=tmp_path)
+
+def test_the_report_of_a_class_run_holds_calibration_and_subgroups(run: Path, facts: dict) -> None:
+    page = write_report(run).read_text(encoding="utf-8")
+
+    unit = facts["units"]["image"]
+    assert f"{unit['calibration']['scores']['brier']['value']:.3f}" in page
+    assert "Classwise ECE, 10 bins of equal width" in page
+    assert facts["subgroups"]["primary"] == "kappa_quadratic"
+    assert facts["subgroups"]["unavailable"]["density"] == "it is what is asked"
+    assert {"age", "view"} <= {factor["name"] for factor in facts["subgroups"]["factors"]}
+    assert 'id="subgroups"' in page
+    assert (run / "figures" / "calibration-image.svg").is_file()
+    assert (run / "figures" / "subgroups.svg").is_file()
 
 
 def test_the_command_line_prints_a_class_run(run: Path) -> None:

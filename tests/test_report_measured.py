@@ -59,7 +59,7 @@ def estimate(value: float | None, *, reach: float = 0.05) -> dict[str, Any]:
 
 def robustness() -> dict[str, Any]:
     def point(severity: float, auc: float) -> dict[str, Any]:
-        drop = {"auc": estimate(0.9 - auc), "verdict": "above" if auc < 0.8 else "not distinguishable"}
+        drop = {"difference": estimate(0.9 - auc), "verdict": "above" if auc < 0.8 else "not distinguishable"}
         return {"severity": severity, "metrics": {"auc": estimate(auc)}, "drop": drop}
 
     curves = [
@@ -67,7 +67,14 @@ def robustness() -> dict[str, Any]:
         {"name": "blur", "says": "in pixels", "points": [point(1, 0.9), point(2, 0.89)], "first_fall": None},
     ]
     rest = {"threshold": 0.5, "images": 48, "of": 48, "seed": 0, "replicates": 200, "confidence": 0.95}
-    return {"clean": {"auc": estimate(0.9)}, "curves": curves, **rest, "warnings": ["seen once"], "sealed": []}
+    return {
+        "metric": "auc",
+        "clean": {"auc": estimate(0.9)},
+        "curves": curves,
+        **rest,
+        "warnings": ["seen once"],
+        "sealed": [],
+    }
 
 
 @pytest.fixture(scope="module")
@@ -276,6 +283,26 @@ def test_runs_stand_in_the_order_of_the_leaderboard_with_its_verdicts(three: lis
     assert lead
     assert f"{board.standings[0].name} has the highest ROC AUC per image" in lead.group(1)
     assert "Shown to be below it: none." in lead.group(1)
+
+
+def test_the_head_names_only_what_the_recipes_do_otherwise(three: list[Path]) -> None:
+    models = (
+        {"kind": "timm", "backbone": "vgg16.tv_in1k", "pretrained": True, "drop_rate": 0.5},
+        {"kind": "light-cnn"},
+    )
+    texts = [(run / "recipe.json").read_text() for run in three]
+    for run, text, model in zip(three, texts, (*models, models[0]), strict=True):
+        (run / "recipe.json").write_text(json.dumps(json.loads(text) | {"model": model, "seed": 3}))
+
+    page = write_comparison(three, out=three[0].parent / "h.html").read_text(encoding="utf-8")
+    for run, text in zip(three, texts, strict=True):
+        (run / "recipe.json").write_text(text)
+
+    head = page.partition("<main>")[0]
+    assert re.findall(r'<span class="fine">: (.*?)</span>', head) == ["vgg16", "light-cnn", "vgg16"]
+    settings = section(page, "recipes")
+    assert "model: drop_rate" not in settings  # the same wherever there is one
+    assert "model: kind" in settings
 
 
 def test_paired_differences_are_a_table_too_and_never_claim_more_than_holm_allows(three: list[Path]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
-from scipy.special import expit, logit
+from scipy.special import expit, logit, softmax
 
 from mammoscope.errors import BundleError, SourceError
 
@@ -21,7 +21,7 @@ class _Value(BaseModel):
 
 
 class Temperature(_Value):
-    """Log odds divided by one number above 0; a score of 0.5 stays where it is.
+    """Log odds divided by one number above 0; a score of 0.5 stays where it is. Of several classes: their logarithms.
 
     Source:
         Guo et al., On calibration of modern neural networks, ICML (2017), section 4.2.
@@ -37,6 +37,10 @@ class Temperature(_Value):
     def apply(self, scores: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
         """Probabilities of scores in [0, 1]."""
         return np.asarray(expit(log_odds(scores) / self.temperature))
+
+    def among_classes(self, scores: Float[np.ndarray, "rows classes"]) -> Float[np.ndarray, "rows classes"]:
+        """Probabilities that sum to 1, of scores in [0, 1] among classes; for two classes equal to `apply`."""
+        return np.asarray(softmax(np.log(clipped(scores)) / self.temperature, axis=1))
 
 
 class Platt(_Value):

@@ -53,7 +53,7 @@ def evaluate(
     ] = None,
     calibration: Annotated[
         Literal["none", "temperature", "platt", "isotonic", "beta"],
-        typer.Option(help="how scores become probabilities, fitted on the tune part"),
+        typer.Option(help="how scores become probabilities, fitted on the tune part; classes: temperature"),
     ] = "none",
     calibration_bins: Annotated[int, typer.Option(help="of the calibration errors")] = 10,
     coverage: Annotated[
@@ -121,7 +121,7 @@ def evaluate(
             unit=headline or "image",
             out=out,
             as_json=as_json,
-            how=how,
+            how=how | {"calibration": calibration, "calibration_bins": calibration_bins, "coverage": coverage},
         )
         return
     table = read_own_table(target, columns=columns, positive=positive or [], row=row)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mammoscope.cli.evaluation_text import print_estimates
+from mammoscope.cli.evaluation_text import asked_lines, print_estimates
 from mammoscope.report.words import METRIC_NAMES
 from mammoscope.storage import write_text
 
@@ -100,6 +100,8 @@ def _print_classes(found: "ClassEvaluation") -> None:
     typer.echo("".join(text.rjust(width) for text in ("", *found.classes)))
     for name, counts in zip(found.classes, found.confusion, strict=True):
         typer.echo("".join(str(text).rjust(width) for text in (name, *counts)))
+    for line in asked_lines(found.to_json()):
+        typer.echo(f"\n{line}")
     _warn(found.warnings)
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mammoscope.report.class_probabilities import class_calibration_lines, class_conformal_line
 from mammoscope.report.class_words import class_metrics
 from mammoscope.report.words import METHODS, METRIC_NAMES, NONE, interval, metric_words, number, percent
 
@@ -45,12 +46,15 @@ def asked_lines(result: Mapping[str, Any]) -> list[str]:
     """
     found: list[str] = []
     calibration = result.get("calibration")
-    if calibration and calibration["method"] != "none":
+    if calibration and "call" in calibration["scores"]:
+        found += class_calibration_lines(calibration)
+    elif calibration and calibration["method"] != "none":
         found.append(_calibration(calibration))
     if result.get("per_thousand"):
         found.append(result["per_thousand"]["sentence"])
-    if result.get("conformal"):
-        found.append(_conformal(result["conformal"]))
+    conformal = result.get("conformal")
+    if conformal:
+        found.append(class_conformal_line(conformal) if "possible_from" in conformal else _conformal(conformal))
     if result.get("needed"):
         found.append(_needed(result["needed"]))
     return found
@@ -112,6 +116,8 @@ def print_task(metrics: Mapping[str, Any]) -> None:
     typer.echo("".join(text.rjust(width) for text in ("", *result["classes"])))
     for name, counts in zip(result["classes"], result["confusion"], strict=True):
         typer.echo("".join(str(text).rjust(width) for text in (name, *counts)))
+    for line in asked_lines(result):
+        typer.echo(f"\n{line}")
 
 
 def print_estimates(rows: Iterable[tuple[str, Mapping[str, Any]]], *, title: str, confidence: float) -> None:

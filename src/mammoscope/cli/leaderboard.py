@@ -29,13 +29,17 @@ def leaderboard(
     alpha: Annotated[float, typer.Option("--alpha", help="level of all tests together")] = 0.05,
     interval: Annotated[
         Literal["delong-logit", "delong", "percentile", "bca"],
-        typer.Option("--interval", help="how the interval of each AUC is made"),
+        typer.Option("--interval", help="how the interval of each AUC is made; several classes: percentile"),
     ] = "delong-logit",
-    replicates: Annotated[int, typer.Option("--replicates", min=1, help="of percentile and bca")] = 2000,
+    replicates: Annotated[
+        int, typer.Option("--replicates", min=1, help="of percentile and bca, and of the test of several classes")
+    ] = 2000,
     break_seal: BreakSeal = False,
     as_json: AsJson = False,
 ) -> None:
-    """Rank runs by AUC on the same test patients; say which are not distinguishable from the best.
+    """Rank runs on the same test patients; say which are not distinguishable from the best.
+
+    By ROC AUC; answers among several classes by quadratic kappa where these stand in an order, else by the macro AUC.
 
     On a sealed test set that is a look at each of them.
     """
@@ -46,7 +50,10 @@ def leaderboard(
 
 
 def _lines(board: "Leaderboard") -> list[str]:
-    head = ("", "AUC", f"{board.confidence:.0%} interval", "behind the best", "p (Holm)", "")
+    from mammoscope.report.class_words import SHORT
+
+    name = "AUC" if board.metric == "auc" else SHORT[board.metric]
+    head = ("", name, f"{board.confidence:.0%} interval", "behind the best", "p (Holm)", "")
     cells = [head, *(_cells(line) for line in board.standings)]
     names = ["run", *(line.name for line in board.standings)]
     widths = [max(len(row[at]) for row in cells) for at in range(len(head))]
@@ -63,17 +70,18 @@ def _lines(board: "Leaderboard") -> list[str]:
         if len(tied) == 1
         else f"Not distinguishable: {', '.join(tied)}."
     )
-    rows = f"{board.n} rows, {board.positives} positive, {board.patients} patients"
+    what = f"among {', '.join(board.classes)}" if board.classes else f"{board.positives} positive"
+    rows = f"{board.n} rows, {what}, {board.patients} patients"
     size = f"Per {board.unit}: {rows} ({board.aggregation})."
     return [*table, "", said, size, *(f"- {note}" for note in board.notes)]
 
 
 def _cells(line: "Standing") -> tuple[str, ...]:
     if line.behind is None:
-        return (f"{line.place}.", _number(line.auc.value), _ends(line.auc), "", "", "")
+        return (f"{line.place}.", _number(line.result.value), _ends(line.result), "", "", "")
     verdict = {True: "worse", False: "not distinguishable", None: "not compared"}[line.distinguishable]
     behind = f"{_number(line.behind.value)} ({_ends(line.behind)})"
-    return (f"{line.place}.", _number(line.auc.value), _ends(line.auc), behind, _p(line.p_adjusted), verdict)
+    return (f"{line.place}.", _number(line.result.value), _ends(line.result), behind, _p(line.p_adjusted), verdict)
 
 
 def _number(value: float | None) -> str:

@@ -31,6 +31,8 @@ Track = Annotated[
 BreakSeal = Annotated[
     bool, typer.Option("--break-seal", help="go beyond the budget of a sealed test set; its ledger will say so")
 ]
+DataFolder = Annotated[Path, typer.Option("--data", help="folder the recipe's data set was unpacked in")]
+StartRun = Annotated[Path | None, typer.Option("--start", help="where the recipe has a start: the run to begin with")]
 StartFolder = Annotated[
     Path | None,
     typer.Option("--start", help="run or bundle to begin with, for a recipe with `start`; the run of that name beside"),

@@ -1,19 +1,19 @@
 """`mammoscope sweep`."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mammoscope.cli.options import AsJson, Cache, Device, RecipeName, Workers
+from mammoscope.cli.options import AsJson, Cache, DataFolder, Device, RecipeName, StartRun, Workers
+from mammoscope.cli.trainings import told, work_of
 
 
 def sweep(
     recipe: RecipeName,
     *,
     space: Annotated[Path, typer.Option("--space", help="TOML file: what may change, as dotted keys of the recipe")],
-    data: Annotated[Path, typer.Option("--data", help="folder the recipe's data set was unpacked in")],
+    data: DataFolder,
     out: Annotated[Path, typer.Option("--out", help="folder to make or to go on with")],
     trials: Annotated[int, typer.Option("--trials", min=1, help="trials in all, those of earlier calls counted")] = 20,
     storage: Annotated[
@@ -23,9 +23,7 @@ def sweep(
     join: Annotated[
         bool, typer.Option("--join", help="another process works on the same storage: leave its running trials alone")
     ] = False,
-    start: Annotated[
-        Path | None, typer.Option("--start", help="where the recipe has a start: the run to begin with")
-    ] = None,
+    start: StartRun = None,
     cache: Cache = None,
     workers: Workers = None,
     device: Device = "auto",
@@ -36,32 +34,16 @@ def sweep(
     Trials that fall behind the others are stopped early. The test part is taken out before a picture is read. Run the
     same command again to go on after an interruption, or with more --trials. The last line is the path of the page.
     """
-    from mammoscope.cli.progress import counted, epochs
-    from mammoscope.pipeline import Work
     from mammoscope.pipeline import sweep as searched
     from mammoscope.report import sweep_lines, write_sweep
-    from mammoscope.sources import build_index, source_named
     from mammoscope.training import find_recipe
     from mammoscope.training.space import read_space
 
     settings = find_recipe(recipe)
     asked = read_space(space, recipe=settings)
-    work = Work(
-        index=build_index(source_named(settings.source), data),
-        cache=cache or out.parent / "cache",
-        workers=workers,
-        device=device,
-        say=lambda line: typer.echo(line, err=True),
-        counted=counted,
-        epochs=epochs,
-    )
+    work = work_of(settings, data=data, out=out, cache=cache, workers=workers, device=device)
     found = searched(
         settings, space=asked, out=out, work=work, trials=trials, storage=storage, seed=seed, join=join, start=start
     )
-    page = write_sweep(out)
-    if as_json:
-        typer.echo(json.dumps(found.to_json(), indent=1))
-        return
-    for line in sweep_lines(found.to_json()):
-        typer.echo(line)
-    typer.echo(str(page))
+    facts = found.to_json()
+    told(facts, lines=sweep_lines(facts), page=write_sweep(out), as_json=as_json)

@@ -3,20 +3,24 @@
 from mammoscope.evaluation.baselines import METADATA_COLUMNS
 from mammoscope.evaluation.bca import bca_estimates, bca_interval
 from mammoscope.evaluation.calibration import CALIBRATIONS, FittedCalibrator, calibrated, fit_calibrator
-from mammoscope.evaluation.calibration_values import Bin, Calibration, CalibrationError, CalibrationResult
-from mammoscope.evaluation.class_comparison import (
-    CLASS_METRICS,
-    MeasuredClasses,
-    class_difference,
-    measure_classes,
+from mammoscope.evaluation.calibration_values import (
+    Bin,
+    Calibration,
+    CalibrationError,
+    CalibrationResult,
+    ClassCalibration,
+    ClasswiseError,
 )
+from mammoscope.evaluation.class_calibration import fit_temperature, measure_class_calibration, tempered
+from mammoscope.evaluation.class_measures import CLASS_METRICS, MeasuredClasses, measure_classes
 from mammoscope.evaluation.class_samples import ClassSample, class_sample
 from mammoscope.evaluation.class_values import ClassEvaluation, Collapse
 from mammoscope.evaluation.clinical_values import DecisionCurve, PerThousand
 from mammoscope.evaluation.combining import fit_combiner
 from mammoscope.evaluation.comparison import Margin, MetricDifference, metric_difference, non_inferiority
-from mammoscope.evaluation.conformal import Conformal, fit_conformal, measure_coverage
-from mammoscope.evaluation.conformal_values import ConformalResult, Coverage
+from mammoscope.evaluation.conformal import Conformal, fit_conformal, measure_class_coverage, measure_coverage
+from mammoscope.evaluation.conformal_values import ClassConformalResult, ClassCoverage, ConformalResult, Coverage
+from mammoscope.evaluation.contenders import Contender, read_contender
 from mammoscope.evaluation.delong import PairedTest, delong_difference, delong_interval, design_effect
 from mammoscope.evaluation.external import (
     ExternalCell,
@@ -31,7 +35,7 @@ from mammoscope.evaluation.gaps import gap_p_value, holm
 from mammoscope.evaluation.gate import Gate, fit_gate, read_gate
 from mammoscope.evaluation.hits import CENTRE_IN_BOX, Hit
 from mammoscope.evaluation.intervals import IntervalMethod, auc_interval
-from mammoscope.evaluation.leaderboard import Contender, Leaderboard, Standing, leaderboard, read_contender
+from mammoscope.evaluation.leaderboard import Leaderboard, Standing, leaderboard
 from mammoscope.evaluation.localisation import Localisation, evaluate_marks
 from mammoscope.evaluation.mcnemar import McNemar, mcnemar
 from mammoscope.evaluation.measures import Measured, auc_difference, estimates, measure
@@ -74,11 +78,11 @@ from mammoscope.evaluation.seal import (
 )
 from mammoscope.evaluation.settings import evaluation_options
 from mammoscope.evaluation.size_values import SampleSize
-from mammoscope.evaluation.spread import Spread, Spreads, Trial, over_folds, over_seeds
+from mammoscope.evaluation.spread import Spread, Spreads, Trial, spread_over
 from mammoscope.evaluation.subgroup_values import FactorResult, Gap, Group, Subgroups
 from mammoscope.evaluation.subgroups import subgroups
 from mammoscope.evaluation.tables import class_table, metric_table, write_class_evaluation, write_evaluation
-from mammoscope.evaluation.task_values import ClassBaseline, ClassBaselineUnit, TaskEvaluation
+from mammoscope.evaluation.task_values import ClassBaselineUnit, TaskEvaluation
 from mammoscope.evaluation.tasks import ORDERED, classes_of, evaluate_task
 from mammoscope.evaluation.thresholds import choose_threshold
 from mammoscope.evaluation.values import (
@@ -130,10 +134,13 @@ __all__ = [
     "Calibration",
     "CalibrationError",
     "CalibrationResult",
-    "ClassBaseline",
     "ClassBaselineUnit",
+    "ClassCalibration",
+    "ClassConformalResult",
+    "ClassCoverage",
     "ClassEvaluation",
     "ClassSample",
+    "ClasswiseError",
     "Collapse",
     "Columns",
     "Conformal",
@@ -202,7 +209,6 @@ __all__ = [
     "calibrated",
     "call_proportions",
     "choose_threshold",
-    "class_difference",
     "class_sample",
     "class_table",
     "classes_of",
@@ -225,6 +231,7 @@ __all__ = [
     "fit_combiner",
     "fit_conformal",
     "fit_gate",
+    "fit_temperature",
     "gap_p_value",
     "groups_of",
     "holm",
@@ -235,6 +242,8 @@ __all__ = [
     "mcnemar",
     "measure",
     "measure_calibration",
+    "measure_class_calibration",
+    "measure_class_coverage",
     "measure_classes",
     "measure_coverage",
     "metadata_auc",
@@ -244,8 +253,6 @@ __all__ = [
     "metrics_schema",
     "non_inferiority",
     "open_look",
-    "over_folds",
-    "over_seeds",
     "patient_draws",
     "patients_for_auc",
     "patients_for_proportion",
@@ -267,8 +274,10 @@ __all__ = [
     "seal_patients",
     "sealed_among",
     "small_sample",
+    "spread_over",
     "subgroups",
     "task_schema",
+    "tempered",
     "unit_rows",
     "unpaired_loss",
     "wilson_interval",

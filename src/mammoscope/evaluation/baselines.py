@@ -45,7 +45,7 @@ Guesser = Callable[[pl.DataFrame, pl.DataFrame], Guess | str]
 
 def baselines(
     predictions: pl.DataFrame, *, cohort: pl.DataFrame | None, models: dict[Unit, Measured], settings: Settings
-) -> tuple[Baseline, ...]:
+) -> tuple[Baseline[BaselineUnit], ...]:
     """Measure each trivial predictor at each unit, and the model's lead over it.
 
     Args:
@@ -66,7 +66,7 @@ def baselines(
 
 def _baseline(
     name: str, what: str, guess: Guess | str, *, models: dict[Unit, Measured], settings: Settings
-) -> Baseline:
+) -> Baseline[BaselineUnit]:
     if isinstance(guess, str):
         return Baseline(name=name, what=what, units={}, dropped={}, reason=guess)
     units = {unit: _at_unit(guess, unit=unit, model=model, settings=settings) for unit, model in models.items()}

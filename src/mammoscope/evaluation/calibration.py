@@ -147,8 +147,8 @@ def check_calibration(kind: str, *, allowed: tuple[str, ...] = CALIBRATIONS) -> 
         raise RecipeError(f"calibration {kind!r} is not one of {', '.join(allowed)}{nearest(kind, allowed)}")
 
 
-_NO_ERROR = "the scores tell the two classes of the tune part apart without error: any steepness would do"
-_WRONG_WAY = "the scores of the tune part rank the wrong way round: higher scores are less often positive"
+NO_ERROR = "the scores tell the two classes of the tune part apart without error: any steepness would do"
+WRONG_WAY = "the scores of the tune part rank the wrong way round: higher scores are less often positive"
 
 
 def _fit(terms: Float[np.ndarray, "rows terms"], targets: Float[np.ndarray, " rows"]) -> Float[np.ndarray, " terms"]:
@@ -158,8 +158,8 @@ def _fit(terms: Float[np.ndarray, "rows terms"], targets: Float[np.ndarray, " ro
 def _temperature(scores: Float[np.ndarray, " rows"], labels: Float[np.ndarray, " rows"]) -> Calibrator | str:
     slope = float(_fit(log_odds(scores)[:, None], labels)[0])
     if np.isnan(slope):
-        return _NO_ERROR
-    return Temperature(temperature=1.0 / slope) if slope > 0.0 else _WRONG_WAY
+        return NO_ERROR
+    return Temperature(temperature=1.0 / slope) if slope > 0.0 else WRONG_WAY
 
 
 def _platt(scores: Float[np.ndarray, " rows"], labels: Float[np.ndarray, " rows"]) -> Calibrator | str:
@@ -168,8 +168,8 @@ def _platt(scores: Float[np.ndarray, " rows"], labels: Float[np.ndarray, " rows"
     terms = np.column_stack([log_odds(scores), np.ones_like(scores)])
     slope, intercept = (float(value) for value in _fit(terms, np.where(labels == 1.0, high, low)))
     if np.isnan(slope):
-        return _NO_ERROR
-    return Platt(slope=slope, intercept=intercept) if slope > 0.0 else _WRONG_WAY
+        return NO_ERROR
+    return Platt(slope=slope, intercept=intercept) if slope > 0.0 else WRONG_WAY
 
 
 def _beta(scores: Float[np.ndarray, " rows"], labels: Float[np.ndarray, " rows"]) -> Calibrator | str:
@@ -182,9 +182,9 @@ def _beta(scores: Float[np.ndarray, " rows"], labels: Float[np.ndarray, " rows"]
         kept.pop(int(np.argmin(found[:-1])))
         found = _fit(terms[:, kept], labels)
     if np.isnan(found).any():
-        return _NO_ERROR
+        return NO_ERROR
     if len(kept) == 1:
-        return _WRONG_WAY
+        return WRONG_WAY
     full = np.zeros(3)
     full[kept] = found
     return Beta(a=float(full[0]), b=float(full[1]), c=float(full[2]))
@@ -194,7 +194,7 @@ def _isotonic(scores: Float[np.ndarray, " rows"], labels: Float[np.ndarray, " ro
     found = IsotonicRegression(out_of_bounds="clip").fit(scores, labels)
     knots, values = (np.asarray(array, dtype=np.float64) for array in (found.X_thresholds_, found.y_thresholds_))
     if values[0] == values[-1]:
-        return _WRONG_WAY
+        return WRONG_WAY
     return Isotonic(scores=tuple(map(float, knots)), probabilities=tuple(map(float, np.clip(values, 0.0, 1.0))))
 
 

@@ -1,7 +1,7 @@
 """What is said of scores as probabilities, ready for JSON."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from mammoscope.evaluation.estimate import Estimate
 
@@ -92,18 +92,65 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrationResult:
+class ClasswiseError:
+    """Mean over the classes of each one's expected calibration error against the rest.
+
+    Attributes:
+        bins: How they were made.
+        asked: How many were asked for.
+        error: The mean; biased upwards, as each of them is.
+        expected: What it would be, on average, if the scores of these rows were perfect.
+    """
+
+    bins: BinKind
+    asked: int
+    error: float | None
+    expected: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassCalibration:
+    """Everything about scores among several classes as probabilities, on the rows of one sample.
+
+    Attributes:
+        n: Rows.
+        brier: Mean over rows of the squared errors summed over classes, in [0, 2].
+        brier_skill: 1 - Brier / that of always saying the share of each class: above 0 is better than saying them.
+        log_loss: Mean of -log of the score given to the label; not defined if that was 0.
+        equal_width: Classwise expected calibration error over bins of equal width.
+        equal_mass: Over bins of equally many rows.
+        call: Whether the called class is right as often as its score says.
+        classes: Each class against the rest.
+    """
+
+    n: int
+    brier: Estimate
+    brier_skill: Estimate
+    log_loss: Estimate
+    equal_width: ClasswiseError
+    equal_mass: ClasswiseError
+    call: Calibration
+    classes: dict[str, Calibration]
+
+
+Measured = TypeVar("Measured")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationResult(Generic[Measured]):
     """Calibration before and after, on the test part, and the calibrator between them.
+
+    Of yes or no it holds `Calibration`, of several classes `ClassCalibration`.
 
     Attributes:
         method: The calibrator that was asked for.
         calibrator: As JSON, to be read as a `mammoscope.calibrators.Calibrator`; None where there is none.
         fitted_on: The part: never the test part.
         n: Rows it was fitted on.
-        positives: Of them.
+        positives: Of them; of several classes all.
         patients: Of them.
         prevalence: Share of positive rows it was fitted on: its probabilities hold there, and not at a clinic with
-            another one (see `adjust_prevalence`).
+            another one (see `adjust_prevalence`); None of several classes.
         scores: The scores as they are, read as probabilities.
         probabilities: After the calibrator; None where there is none.
         warnings: What to know before using the probabilities.
@@ -117,7 +164,7 @@ class CalibrationResult:
     positives: int
     patients: int
     prevalence: float | None
-    scores: Calibration
-    probabilities: Calibration | None
+    scores: Measured
+    probabilities: Measured | None
     warnings: tuple[str, ...] = ()
     reason: str | None = None

@@ -17,11 +17,12 @@ from mammoscope.evaluation.baselines import (
     metadata_pipeline,
     useless,
 )
-from mammoscope.evaluation.class_comparison import MeasuredClasses, class_difference, measure_classes
+from mammoscope.evaluation.class_measures import MeasuredClasses, measure_classes
 from mammoscope.evaluation.class_samples import class_sample
+from mammoscope.evaluation.comparison import metric_difference
 from mammoscope.evaluation.multiclass import evaluate_classes
-from mammoscope.evaluation.task_values import ClassBaseline, ClassBaselineUnit
-from mammoscope.evaluation.values import Unit
+from mammoscope.evaluation.task_values import ClassBaselineUnit
+from mammoscope.evaluation.values import Baseline, Unit
 from mammoscope.vocabulary import Part
 
 KEPT = ("accuracy", "balanced_accuracy", "macro_auc", "macro_f1", "kappa", "kappa_linear", "kappa_quadratic")
@@ -65,7 +66,7 @@ def class_baselines(
     task: str,
     classes: Sequence[str],
     how: Mapping[str, Any],
-) -> tuple[ClassBaseline, ...]:
+) -> tuple[Baseline[ClassBaselineUnit], ...]:
     """Measure each trivial predictor at each unit, and the model's lead over it.
 
     Args:
@@ -96,9 +97,9 @@ def _baseline(
     models: Mapping[Unit, MeasuredClasses],
     units: Mapping[Unit, Unit],
     how: Mapping[str, Any],
-) -> ClassBaseline:
+) -> Baseline[ClassBaselineUnit]:
     if isinstance(guess, str):
-        return ClassBaseline(name=name, what=what, units={}, dropped={}, reason=guess)
+        return Baseline(name=name, what=what, units={}, dropped={}, reason=guess)
     scored = [pl.Series(f"score_{one}", guess.scores[:, at]) for at, one in enumerate(about.classes)]
     rows = about.rows.drop("prediction", strict=False).with_columns(scored)
     found: dict[Unit, ClassBaselineUnit] = {}
@@ -110,12 +111,12 @@ def _baseline(
         found[unit] = ClassBaselineUnit(
             test={key: made.test[key] for key in KEPT if key in made.test},
             differences={
-                key: class_difference(model, measured, metric=key, confidence=how["confidence"])
+                key: metric_difference(model, measured, metric=key, confidence=how["confidence"])
                 for key in KEPT
                 if key in model.values
             },
         )
-    return ClassBaseline(name=name, what=what, units=found, used=guess.used, dropped=dict(guess.dropped))
+    return Baseline(name=name, what=what, units=found, used=guess.used, dropped=dict(guess.dropped))
 
 
 def _majority(about: _Table) -> ClassGuess | str:

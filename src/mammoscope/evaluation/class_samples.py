@@ -41,15 +41,23 @@ class ClassSample:
     patients: Int[np.ndarray, " rows"]
     patient_count: int
 
+    @property
+    def positives(self) -> int:
+        """All rows: each is of one of the classes."""
+        return len(self.labels)
 
-def class_sample(rows: pl.DataFrame, *, classes: Sequence[str], unit: Unit = "image") -> ClassSample:
+
+def class_sample(
+    rows: pl.DataFrame, *, classes: Sequence[str], unit: Unit = "image", part: Part = Part.TEST
+) -> ClassSample:
     """Take classes, scores and patients out of a table.
 
     Args:
         rows: Columns `label`, `patient_id`, and `score_<class>` for every class, or `prediction`, or both; `image_id`,
-            `breast_id`, `exam_id` for the units that need them; of a column `part` only `test` rows count.
+            `breast_id`, `exam_id` for the units that need them; of a column `part` only one part counts.
         classes: Names, in their order. The highest score is the call, of equal ones the first.
         unit: What a row shall stand for: the mean of its images' scores, class by class.
+        part: Which part.
 
     Returns:
         The sample.
@@ -66,12 +74,8 @@ def class_sample(rows: pl.DataFrame, *, classes: Sequence[str], unit: Unit = "im
         array([0, 0])
     """
     names = tuple(classes)
-    if len(names) < 2 or len(set(names)) < len(names):
-        raise RecipeError(f"classes must be two or more different names, got {', '.join(names) or 'none'}")
-    table = _checked(rows, names)
+    table = class_rows(rows, classes=names, unit=unit, part=part)
     scored = [f"score_{name}" for name in names]
-    if unit != "image":
-        table = _together(table, scored, unit=unit)
     scores = table.select(scored).to_numpy().astype(np.float64) if scored[0] in table.columns else None
     calls = scores.argmax(axis=1) if scores is not None else None
     if "prediction" in table.columns:
@@ -89,7 +93,38 @@ def class_sample(rows: pl.DataFrame, *, classes: Sequence[str], unit: Unit = "im
     )
 
 
-def _checked(rows: pl.DataFrame, classes: tuple[str, ...]) -> pl.DataFrame:
+def class_rows(
+    rows: pl.DataFrame, *, classes: Sequence[str], unit: Unit = "image", part: Part = Part.TEST
+) -> pl.DataFrame:
+    """The rows of one part of a table of several classes, put together to one a unit.
+
+    Args:
+        rows: As `class_sample` takes them.
+        classes: Names, in their order.
+        unit: As in `class_sample`.
+        part: As in `class_sample`.
+
+    Returns:
+        Rows in their order per image, else sorted by the keys of the unit, with the mean scores and the label.
+
+    Raises:
+        SourceError: As `class_sample`.
+        RecipeError: As `class_sample`.
+
+    Example:
+        >>> rows = pl.DataFrame({"label": ["A", "A"], "patient_id": ["x", "x"], "image_id": ["1", "2"],
+        ...                      "score_A": [0.7, 0.5], "score_B": [0.3, 0.5]})
+        >>> class_rows(rows, classes="AB", unit="patient").select("patient_id", "label", "score_A").rows()
+        [('x', 'A', 0.6)]
+    """
+    names = tuple(classes)
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise RecipeError(f"classes must be two or more different names, got {', '.join(names) or 'none'}")
+    table = _checked(rows, names, part)
+    return table if unit == "image" else _together(table, [f"score_{name}" for name in names], unit=unit)
+
+
+def _checked(rows: pl.DataFrame, classes: tuple[str, ...], part: Part) -> pl.DataFrame:
     missing = [name for name in ("label", "patient_id") if name not in rows.columns]
     scored = [f"score_{name}" for name in classes]
     there = [name for name in scored if name in rows.columns]
@@ -98,9 +133,9 @@ def _checked(rows: pl.DataFrame, classes: tuple[str, ...]) -> pl.DataFrame:
         raise SourceError(f"predictions: columns {missing} are missing. Write them, or leave all scores out")
     if "part" in rows.columns:
         refuse_leak(rows)
-        rows = rows.filter(pl.col("part").cast(pl.String) == Part.TEST.value)
+        rows = rows.filter(pl.col("part").cast(pl.String) == part.value)
     if rows.is_empty():
-        raise SourceError("predictions: no row of part 'test'. Predict the test part, then evaluate again")
+        raise SourceError(f"predictions: no row of part '{part}'. Predict the {part} part, then evaluate again")
     rows = rows.with_columns(pl.col("label", "patient_id").cast(pl.String), pl.col(there).cast(pl.Float64))
     _refuse(rows["patient_id"], rows["patient_id"].fill_null("") == "", "patient_id", "is empty. Fill the cell")
     _refuse(rows["label"], ~rows["label"].is_in(classes).fill_null(value=False), "label", _allowed(classes))

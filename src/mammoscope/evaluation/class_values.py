@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mammoscope.evaluation.calibration_values import CalibrationResult, ClassCalibration
+from mammoscope.evaluation.conformal_values import ClassConformalResult
 from mammoscope.evaluation.estimate import Estimate
 from mammoscope.evaluation.values import Unit
 
@@ -38,6 +40,9 @@ class ClassEvaluation:
         confusion_normalised: Shares of each true class; None in a row of a class that does not occur.
         majority: The class that most rows have, and which answering always would give `majority_accuracy`.
         collapse: With the classes in two groups; None where no groups were stated.
+        calibration: Of the scores, and of the probabilities made of them; None where it was not asked for, or only
+            calls are known.
+        conformal: Answers with a stated coverage; None where none was asked for.
         warnings: What a reader should know before quoting a number.
     """
 
@@ -53,6 +58,8 @@ class ClassEvaluation:
     confusion_normalised: tuple[tuple[float | None, ...], ...]
     majority: str
     collapse: Collapse | None
+    calibration: CalibrationResult[ClassCalibration] | None = None
+    conformal: ClassConformalResult | None = None
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:

@@ -6,10 +6,15 @@ from typing import Literal
 import numpy as np
 
 from mammoscope.errors import RecipeError, SourceError
-from mammoscope.evaluation.measures import Measured
-from mammoscope.evaluation.resampling import percentile_interval
-from mammoscope.evaluation.samples import refuse_other_rows
+from mammoscope.evaluation.class_measures import CLASS_METRICS, MeasuredClasses
+from mammoscope.evaluation.class_samples import ClassSample
+from mammoscope.evaluation.measures import Measured, estimates
+from mammoscope.evaluation.resampled import estimate_of
+from mammoscope.evaluation.samples import Sample, refuse_other_rows
 from mammoscope.evaluation.values import METRICS, Estimate, Verdict
+
+AnyMeasured = Measured | MeasuredClasses
+"""Answers of yes or no, or among several classes."""
 
 MarginVerdict = Literal["superior", "non-inferior", "inferior", "inconclusive"]
 
@@ -50,22 +55,39 @@ class Margin:
     sentence: str
 
 
+def measured_estimate(found: AnyMeasured, metric: str, *, confidence: float = 0.95) -> Estimate:
+    """One metric of what was measured, with the interval that a run by itself would have.
+
+    Args:
+        found: Of yes or no, or of several classes.
+        metric: One that it has.
+        confidence: Level of the interval.
+
+    Returns:
+        The number.
+    """
+    if isinstance(found, Measured):
+        return estimates(found, confidence=confidence)[metric]
+    value, draws = found.values[metric], found.replicates[metric]
+    return estimate_of(found.sample, value, draws, confidence=confidence, reason="not defined on these rows")
+
+
 def metric_difference(
-    first: Measured, second: Measured, *, metric: str = "auc", confidence: float = 0.95
+    first: AnyMeasured, second: AnyMeasured, *, metric: str = "auc", confidence: float = 0.95
 ) -> MetricDifference:
     """Any metric of the first minus that of the second, replicate by replicate.
 
     Args:
         first: Measured with the same seed and replicates as the second.
-        second: On the same rows of the same patients, in the same order.
-        metric: One of `METRICS`.
+        second: On the same rows of the same patients, in the same order; of the same classes.
+        metric: One of `METRICS`, or of `CLASS_METRICS` for several classes.
         confidence: Level of the interval.
 
     Returns:
         Difference, interval, p value, verdict.
 
     Raises:
-        SourceError: The two are not on the same rows, or not resampled alike.
+        SourceError: The two are not on the same rows and classes, or not resampled alike.
         RecipeError: There is no such metric.
 
     Source:
@@ -81,42 +103,39 @@ def metric_difference(
         >>> metric_difference(good, bad).verdict
         'above'
     """
-    if metric not in METRICS:
-        raise RecipeError(f"metric {metric!r} is not one of {', '.join(METRICS)}")
+    allowed = METRICS if isinstance(first, Measured) else CLASS_METRICS
+    if metric not in allowed:
+        raise RecipeError(f"metric {metric!r} is not one of {', '.join(allowed)}")
     sample = first.sample
-    refuse_other_rows(sample, second.sample)
-    one, other = first.replicates[metric], second.replicates[metric]
-    if len(one) != len(other):
+    _refuse_other_answers(sample, second.sample)
+    one, other = (found.replicates.get(metric, np.empty(0)) for found in (first, second))
+    value = first.values.get(metric, np.nan) - second.values.get(metric, np.nan)
+    if not np.isnan(value) and len(one) != len(other):
         raise SourceError(
             f"comparison: {len(one)} and {len(other)} replicates. Measure both with the same replicates and seed"
         )
-    value, draws = first.values[metric] - second.values[metric], one - other
+    draws = one - other if len(one) == len(other) else np.empty(0)
+    why = f"{metric} of one of the two is not defined"
+    found = estimate_of(sample, value, draws, confidence=confidence, reason=why)
+    told = replace(found, method="paired percentile bootstrap over patients")
+    if told.low is None or told.high is None:
+        return MetricDifference(metric=metric, difference=told, p_value=None, verdict=None)
     defined = draws[~np.isnan(draws)]
-    told = Estimate(
-        value=None if np.isnan(value) else float(value),
-        low=None,
-        high=None,
-        n=len(sample.labels),
-        positives=sample.positives,
-        patients=sample.patient_count,
-        replicates=len(draws),
-        undefined=len(draws) - len(defined),
-        method="paired percentile bootstrap over patients",
-    )
-    if told.value is None or not len(defined) or sample.patient_count < 2:
-        why = f"{metric} of one of the two is not defined" if told.value is None else "defined in no replicate"
-        return MetricDifference(metric=metric, difference=replace(told, reason=why), p_value=None, verdict=None)
-    low, high = percentile_interval(defined, confidence=confidence)
     tail = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
-    verdict: Verdict = "not distinguishable"
-    if low is not None and high is not None:
-        verdict = "above" if low > 0 else "below" if high < 0 else "not distinguishable"
     return MetricDifference(
         metric=metric,
-        difference=replace(told, low=low, high=high),
+        difference=told,
         p_value=min(1.0, 2.0 * (1 + tail) / (len(defined) + 1)),
-        verdict=verdict,
+        verdict="above" if told.low > 0 else "below" if told.high < 0 else "not distinguishable",
     )
+
+
+def _refuse_other_answers(first: Sample | ClassSample, second: Sample | ClassSample) -> None:
+    """Refuse to compare answers to other questions, or on other rows."""
+    said = [", ".join(one.classes) if isinstance(one, ClassSample) else "yes or no" for one in (first, second)]
+    if said[0] != said[1]:
+        raise SourceError(f"comparison: the classes are {said[0]} and {said[1]}. Compare answers to the same question")
+    refuse_other_rows(first, second)
 
 
 def non_inferiority(

@@ -1,4 +1,4 @@
-"""Answers with a stated coverage: positive, negative, or refer."""
+"""Answers with a stated coverage: one class, or refer."""
 
 import math
 
@@ -7,23 +7,29 @@ from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 
 from mammoscope.calibrators import checked
-from mammoscope.errors import RecipeError
-from mammoscope.evaluation.conformal_values import Coverage, Rows
+from mammoscope.errors import RecipeError, SourceError
+from mammoscope.evaluation.class_samples import ClassSample
+from mammoscope.evaluation.conformal_values import ClassCoverage, Coverage, Rows
 from mammoscope.evaluation.decisions import share
+from mammoscope.evaluation.estimate import Estimate
 from mammoscope.evaluation.resampled import resampled
 from mammoscope.evaluation.samples import Sample
 
+YES_OR_NO = ("negative", "positive")
+Scores = Float[np.ndarray, "rows *classes"]
+
 
 class Conformal(BaseModel):
-    """Two cuts of the score; what lies where both answers, or neither, are possible is referred to a reader.
+    """A cut for each class; what lies where several answers, or none, are possible is referred to a reader.
 
     Attributes:
         coverage: The share of sets that hold the truth, at least, as asked for.
-        per_class: Whether that holds among positives and among negatives apart.
+        per_class: Whether that holds among the rows of each class apart.
         rows: What it holds for: `one` row drawn of each woman, or `all` rows of a woman at once.
-        positive_limit: `positive` belongs to the answer where 1 - score is at most this.
-        negative_limit: `negative` belongs to the answer where the score is at most this.
-        patients: Women the cuts were fitted on: positive ones and negative ones (one number without `per_class`).
+        classes: In their order; `negative` and `positive` of answers of yes or no.
+        limits: A class belongs to the answer where 1 - its score is at most its limit; the score of `negative` is
+            1 - that of `positive`.
+        patients: Women the cuts were fitted on, of each class (one number without `per_class`).
         reason: Why everything is referred, where it is.
     """
 
@@ -32,28 +38,38 @@ class Conformal(BaseModel):
     coverage: float = Field(gt=0, lt=1)
     per_class: bool
     rows: Rows
-    positive_limit: float
-    negative_limit: float
+    classes: tuple[str, ...] = YES_OR_NO
+    limits: tuple[float, ...]
     patients: tuple[int, ...]
     reason: str | None = None
 
-    def sets(self, scores: Float[np.ndarray, " rows"]) -> Bool[np.ndarray, "rows 2"]:
-        """Whether `negative` and `positive` belong to the answer of each score."""
-        wide = checked(scores)
-        return np.stack([wide <= self.negative_limit, 1.0 - wide <= self.positive_limit], axis=1)
+    def sets(self, scores: Scores) -> Bool[np.ndarray, "rows classes"]:
+        """Whether each class belongs to the answer; of scores of yes or no, or of a column a class."""
+        return _strange(scores, self.classes) <= np.array(self.limits)
 
-    def calls(self, scores: Float[np.ndarray, " rows"]) -> list[str]:
-        """`positive` or `negative` where only that is possible, else `refer`."""
-        return [_CALLS[bool(no), bool(yes)] for no, yes in self.sets(scores)]
+    def calls(self, scores: Scores) -> list[str]:
+        """The class where only one is possible, else `refer`."""
+        sets = self.sets(scores)
+        single = sets.sum(axis=1) == 1
+        return [
+            self.classes[int(at)] if alone else "refer" for at, alone in zip(sets.argmax(axis=1), single, strict=True)
+        ]
 
 
-_CALLS = {(True, False): "negative", (False, True): "positive", (True, True): "refer", (False, False): "refer"}
+def _strange(scores: Scores, classes: tuple[str, ...]) -> Float[np.ndarray, "rows classes"]:
+    """How far each answer is from the score."""
+    wide = checked(scores)
+    if wide.ndim == 1:
+        return np.column_stack([wide, 1.0 - wide])
+    if wide.shape[1] != len(classes):
+        raise SourceError(f"scores: {wide.shape[1]} columns, and the cuts are of {', '.join(classes)}")
+    return np.asarray(1.0 - wide)
 
 
 def fit_conformal(
-    tune: Sample, *, coverage: float = 0.9, per_class: bool = True, rows: Rows = "all", seed: int = 0
+    tune: Sample | ClassSample, *, coverage: float = 0.9, per_class: bool = True, rows: Rows = "all", seed: int = 0
 ) -> Conformal:
-    """Fit the two cuts on the tune part, by split conformal prediction over patients.
+    """Fit the cuts on the tune part, by split conformal prediction over patients.
 
     The guarantee rests on exchangeability: the new case must be as if drawn from the same pot. Women are; one
     woman's images among each other are not. So either one row is drawn of each tune woman (`rows="one"`), which
@@ -64,7 +80,8 @@ def fit_conformal(
         tune: The tune part, not used to fit a calibrator of the same scores unless that has few numbers. The test part
             must never be given here.
         coverage: Share of answers that hold the truth, at least, in (0, 1).
-        per_class: Whether positives and negatives are covered apart. Without it, so few cancers can all be missed.
+        per_class: Whether positives and negatives (the rows of each class) are covered apart. Without it, so few cancers
+            can all be missed.
         rows: What is covered.
         seed: Of the draw of one row.
 
@@ -74,7 +91,7 @@ def fit_conformal(
 
     Raises:
         RecipeError: `coverage` is not in (0, 1).
-        SourceError: A score is not in [0, 1].
+        SourceError: A score is not in [0, 1], or only calls are known.
 
     Source:
         Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World (2005), sections 2.2 and 4.5 (Mondrian);
@@ -89,17 +106,21 @@ def fit_conformal(
         >>> conformal = fit_conformal(sample_of(rows), coverage=0.7)
         >>> conformal.calls(np.array([0.3, 0.5, 0.7]))
         ['negative', 'refer', 'positive']
-    """
+        >>> from mammoscope.evaluation import class_sample
+        >>> rows = pl.DataFrame({"label": list("ABC") * 3, "score_A": [0.8, 0.1, 0.1] * 3, "score_B": [0.1, 0.7, 0.2] * 3,
+        ...                      "score_C": [0.1, 0.2, 0.7] * 3, "patient_id": list("abcdefghi")})
+        >>> cuts = fit_conformal(class_sample(rows, classes="ABC"), coverage=0.7)
+        >>> cuts.calls(np.array([[0.9, 0.05, 0.05], [0.4, 0.3, 0.3]]))
+        ['A', 'refer']
+    """  # noqa: E501 a table of numbers
     if not 0.0 < coverage < 1.0:
         raise RecipeError(f"coverage must be in (0, 1), got {coverage}. 0.9 is usual")
-    strange = np.where(tune.labels, 1.0 - checked(tune.scores), checked(tune.scores))
+    classes, scores = _asked(tune)
+    labels = tune.labels.astype(np.int64)
+    strange = _strange(scores, classes)[np.arange(len(labels)), labels]
     generator = np.random.default_rng(seed)
-    if per_class:
-        groups = [
-            _per_patient(strange, tune.patients, inside, rows, generator) for inside in (tune.labels, ~tune.labels)
-        ]
-    else:
-        groups = [_per_patient(strange, tune.patients, np.ones_like(tune.labels), rows, generator)]
+    inside = [labels == at for at in range(len(classes))] if per_class else [np.ones(len(labels), dtype=np.bool_)]
+    groups = [_per_patient(strange, tune.patients, one, rows, generator) for one in inside]
     cuts = [_cut(values, coverage=coverage) for values in groups]
     needed = math.ceil(coverage / (1.0 - coverage) - 1e-9)
     few = [len(values) for values, cut in zip(groups, cuts, strict=True) if cut > 1.0]
@@ -111,8 +132,8 @@ def fit_conformal(
         coverage=coverage,
         per_class=per_class,
         rows=rows,
-        positive_limit=cuts[0],
-        negative_limit=cuts[-1],
+        classes=classes,
+        limits=tuple(cuts) if per_class else (cuts[0],) * len(classes),
         patients=tuple(len(values) for values in groups),
         reason=reason,
     )
@@ -133,12 +154,68 @@ def measure_coverage(
     Returns:
         Coverage, the share referred, and what is right of the rest, each with its interval over patients.
     """
-    sets = conformal.sets(sample.scores)
-    held = np.where(sample.labels, sets[:, 1], sets[:, 0])
-    single = sets[:, 0] != sets[:, 1]
+    found = _covered(sample, conformal, replicates=replicates, seed=seed, confidence=confidence)
+    return Coverage(
+        stated=conformal.coverage,
+        rows=conformal.rows,
+        covered=found["covered"],
+        covered_positive=found["covered/positive"],
+        covered_negative=found["covered/negative"],
+        referred=found["referred"],
+        sensitivity=found["right/positive"],
+        specificity=found["right/negative"],
+    )
+
+
+def measure_class_coverage(
+    sample: ClassSample, *, conformal: Conformal, replicates: int = 2000, seed: int = 0, confidence: float = 0.95
+) -> ClassCoverage:
+    """Measure on the test part what was stated on the tune part, of several classes.
+
+    Args:
+        sample: Labels, scores and patients.
+        conformal: Fitted on other women, of the same classes.
+        replicates: Bootstrap replicates.
+        seed: Of the replicates.
+        confidence: Level of the intervals.
+
+    Returns:
+        Coverage of each class, the share referred, and what is right of the rest, with intervals over patients.
+
+    Raises:
+        SourceError: Only calls are known.
+    """
+    found = _covered(sample, conformal, replicates=replicates, seed=seed, confidence=confidence)
+    return ClassCoverage(
+        stated=conformal.coverage,
+        rows=conformal.rows,
+        covered=found["covered"],
+        classes={name: found[f"covered/{name}"] for name in conformal.classes},
+        referred=found["referred"],
+        accuracy=found["right"],
+        set_size=found["set_size"],
+    )
+
+
+def _asked(sample: Sample | ClassSample) -> tuple[tuple[str, ...], Scores]:
+    if isinstance(sample, Sample):
+        return YES_OR_NO, sample.scores
+    if sample.scores is None:
+        raise SourceError("conformal: only calls are known. Write a score of each class")
+    return sample.classes, sample.scores
+
+
+def _covered(
+    sample: Sample | ClassSample, conformal: Conformal, *, replicates: int, seed: int, confidence: float
+) -> dict[str, Estimate]:
+    """Shares by name: `covered` of women, `referred` and `right` of rows, and those of each class behind a slash."""
+    _, scores = _asked(sample)
+    labels, sets = sample.labels.astype(np.int64), conformal.sets(scores)
+    held = sets[np.arange(len(labels)), labels]
+    single = sets.sum(axis=1) == 1
     size = sample.patient_count
 
-    def summed(values: Bool[np.ndarray, " rows"]) -> Float[np.ndarray, " patients"]:
+    def summed(values: Float[np.ndarray, " rows"] | Bool[np.ndarray, " rows"]) -> Float[np.ndarray, " patients"]:
         return np.asarray(np.bincount(sample.patients, weights=values, minlength=size), dtype=np.float64)
 
     def women(chosen: Bool[np.ndarray, " rows"]) -> Float[np.ndarray, "2 patients"]:
@@ -147,24 +224,24 @@ def measure_coverage(
         whole = np.divide(right, rows, out=np.zeros(size), where=rows > 0)
         return np.stack([whole if conformal.rows == "one" else np.floor(whole), rows > 0])
 
-    yes, no = sample.labels, ~sample.labels
-    parts = np.concatenate(
-        [
-            *(women(chosen) for chosen in (yes | no, yes, no)),
-            np.stack([summed(values) for values in (~single, yes | no)]),
-            np.stack([summed(values) for values in (single & yes & held, single & yes)]),
-            np.stack([summed(values) for values in (single & no & held, single & no)]),
-        ]
-    )
-    names = ("covered", "covered_positive", "covered_negative", "referred", "sensitivity", "specificity")
+    every = np.ones(len(labels), dtype=np.bool_)
+    parts = {
+        "covered": women(every),
+        "referred": np.stack([summed(~single), summed(every)]),
+        "right": np.stack([summed(single & held), summed(single)]),
+        "set_size": np.stack([summed(sets.sum(axis=1).astype(np.float64)), summed(every)]),
+    }
+    for at, name in enumerate(conformal.classes):
+        parts[f"covered/{name}"] = women(labels == at)
+        parts[f"right/{name}"] = np.stack([summed(single & held & (labels == at)), summed(single & (labels == at))])
+    stack = np.concatenate(list(parts.values()))
 
     def statistic(weights: Float[np.ndarray, "patients columns"]) -> dict[str, Float[np.ndarray, " columns"]]:
-        sums = parts @ weights
-        return {name: share(sums[2 * at], sums[2 * at + 1]) for at, name in enumerate(names)}
+        sums = stack @ weights
+        return {name: share(sums[2 * at], sums[2 * at + 1]) for at, name in enumerate(parts)}
 
-    reasons = dict.fromkeys(names, "no such row, or all of them are referred")
-    found = resampled(sample, statistic, replicates=replicates, seed=seed, confidence=confidence, reasons=reasons)
-    return Coverage(stated=conformal.coverage, rows=conformal.rows, **found)
+    reasons = dict.fromkeys(parts, "no such row, or all of them are referred")
+    return resampled(sample, statistic, replicates=replicates, seed=seed, confidence=confidence, reasons=reasons)
 
 
 def _per_patient(

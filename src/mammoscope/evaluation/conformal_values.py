@@ -35,6 +35,52 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClassCoverage:
+    """What sets of classes do on other rows.
+
+    Attributes:
+        stated: What was asked for.
+        rows: What it was asked for: `one` row of each woman, or `all` of them at once.
+        covered: Share of women whose answers hold the truth, counted as `Coverage` does.
+        classes: The same of women with rows of each class, by those.
+        referred: Share of rows whose answer is not one class.
+        accuracy: Of the rows that are not referred.
+        set_size: Classes in an answer, on average over rows.
+    """
+
+    stated: float
+    rows: Rows
+    covered: Estimate
+    classes: dict[str, Estimate]
+    referred: Estimate
+    accuracy: Estimate
+    set_size: Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassConformalResult:
+    """Split conformal prediction among several classes: fitted on the tune part, measured on the test part.
+
+    Attributes:
+        stated: The share of women whose answers hold the truth, at least, as asked for; of each class apart.
+        rows: What it holds for: `one` row drawn of each woman, or `all` rows of a woman at once.
+        possible_from: Class to the score from which on it belongs to the answer; empty where nothing was fitted.
+        fitted_on: The part: never the test part.
+        patients: Class to women its cut rests on.
+        coverage: On the test part; None where nothing was fitted.
+        reason: Why a class is never ruled out, or why nothing was fitted.
+    """
+
+    stated: float
+    rows: Rows = "all"
+    possible_from: dict[str, float]
+    fitted_on: str = "tune"
+    patients: dict[str, int]
+    coverage: ClassCoverage | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConformalResult:
     """Split conformal prediction: fitted on the tune part, measured on the test part.
 

@@ -9,18 +9,18 @@ import numpy as np
 import polars as pl
 
 from mammoscope.errors import SourceError
-from mammoscope.evaluation.class_comparison import (
+from mammoscope.evaluation.class_measures import (
     CLASS_METRICS,
     MeasuredClasses,
-    class_difference,
     measure_classes,
     primary_metric,
 )
 from mammoscope.evaluation.class_samples import class_sample
+from mammoscope.evaluation.comparison import AnyMeasured, metric_difference
 from mammoscope.evaluation.delong import delong_difference
 from mammoscope.evaluation.estimate import Estimate
 from mammoscope.evaluation.gaps import holm
-from mammoscope.evaluation.measures import Measured, auc_difference, estimates, measure
+from mammoscope.evaluation.measures import Measured, estimates, measure
 from mammoscope.evaluation.multiclass import evaluate_classes
 from mammoscope.evaluation.samples import checked, sample_of, unit_rows
 from mammoscope.evaluation.settings import Settings, threshold_on
@@ -141,18 +141,9 @@ def compare_members(
     found = {name: _named(name, _binary, table, unit=unit, settings=settings) for name, table in tables.items()}
     rows = []
     for name, one in found.items():
-        told = auc_difference(own, one, confidence=confidence)
-        tested = delong_difference(own.sample, one.sample, confidence=confidence)
-        rows.append(
-            Member(
-                name=name,
-                test=_shown(one, confidence),
-                difference=told.auc,
-                p_value=tested.p_value,
-                p_adjusted=None,
-                verdict=told.verdict,
-            )
-        )
+        p_value = delong_difference(own.sample, one.sample, confidence=confidence).p_value
+        held = _member(name, own, one, test=_shown(one, confidence), metric="auc", confidence=confidence)
+        rows.append(replace(held, p_value=p_value))
     return Members(
         kind="binary",
         metric="auc",
@@ -198,17 +189,7 @@ def compare_class_members(
     for name in sorted(members):
         table = _same_rows(name, members[name], predictions, score=f"score_{classes[0]}")
         one, test = _named(name, _classes, table, classes=classes, how=how)
-        told = class_difference(own, one, metric=metric, confidence=confidence)
-        rows.append(
-            Member(
-                name=name,
-                test=test,
-                difference=told.difference,
-                p_value=told.p_value,
-                p_adjusted=None,
-                verdict=told.verdict,
-            )
-        )
+        rows.append(_member(name, own, one, test=test, metric=metric, confidence=confidence))
     return Members(
         kind="classes",
         metric=metric,
@@ -216,6 +197,20 @@ def compare_class_members(
         test="paired bootstrap over patients",
         own=shown,
         members=_corrected(rows, level=1.0 - confidence),
+    )
+
+
+def _member(
+    name: str, own: AnyMeasured, one: AnyMeasured, *, test: dict[str, Estimate], metric: str, confidence: float
+) -> Member:
+    told = metric_difference(own, one, metric=metric, confidence=confidence)
+    return Member(
+        name=name,
+        test=test,
+        difference=told.difference,
+        p_value=told.p_value,
+        p_adjusted=None,
+        verdict=told.verdict,
     )
 
 

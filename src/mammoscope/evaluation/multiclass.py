@@ -9,14 +9,18 @@ from jaxtyping import Float
 from scipy import sparse
 
 from mammoscope.errors import RecipeError
+from mammoscope.evaluation.calibration_values import CalibrationResult, ClassCalibration, Method
 from mammoscope.evaluation.class_samples import ClassSample, class_sample
 from mammoscope.evaluation.class_values import ClassEvaluation, Collapse
+from mammoscope.evaluation.conformal_values import ClassConformalResult
 from mammoscope.evaluation.decisions import rates, share
 from mammoscope.evaluation.estimate import Estimate
+from mammoscope.evaluation.probabilities import class_probabilities
 from mammoscope.evaluation.ranking import Ranking, counted, ranked, roc_auc
 from mammoscope.evaluation.resampled import Statistic, resampled
 from mammoscope.evaluation.samples import Sample
 from mammoscope.evaluation.values import UNITS, Unit
+from mammoscope.vocabulary import Part
 
 FEW = 10  # rows of a class below which its interval is not to be trusted
 COLLAPSED = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "ppv", "npv", "f1", "mcc")
@@ -28,6 +32,9 @@ def evaluate_classes(
     classes: Sequence[str],
     positive: Sequence[str] = (),
     unit: Unit = "image",
+    calibration: Method | None = None,
+    calibration_bins: int = 10,
+    coverage: float | None = None,
     replicates: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,
@@ -41,6 +48,10 @@ def evaluate_classes(
         classes: Names, in their order: the weighted kappas read how far apart two of them stand.
         positive: Classes of one group, such as C and D for dense, for the collapse into two; empty: none.
         unit: What a row shall stand for.
+        calibration: `temperature`, fitted on the rows of part `tune`; `none` measures the scores as they are; None
+            leaves the section out.
+        calibration_bins: Of the calibration errors.
+        coverage: Of conformal sets, fitted on the rows of part `tune`, in (0, 1); None to make none.
         replicates: Bootstrap replicates.
         confidence: Level of the intervals.
         seed: Of the replicates.
@@ -66,11 +77,16 @@ def evaluate_classes(
     strange = [name for name in positive if name not in classes]
     if strange or (positive and len(set(positive)) == len(classes)):
         raise RecipeError(f"positive must be some but not all of the classes, got {', '.join(positive)}")
+    if calibration not in {None, "none", "temperature"}:
+        raise RecipeError(
+            f"calibration {calibration!r} is of yes or no: class by class it would change calls. Of several classes "
+            "there are none, temperature"
+        )
     sample = class_sample(predictions, classes=classes, unit=unit)
     group = np.array([name in positive for name in sample.classes])
     counts = np.bincount(sample.labels, minlength=len(sample.classes))
     found = resampled(
-        _sized(sample, np.ones(len(sample.labels), dtype=np.bool_)),
+        sample,
         class_statistic(sample, group=group, majority=int(counts.argmax())),
         replicates=replicates,
         seed=seed,
@@ -78,6 +94,16 @@ def evaluate_classes(
         reasons=_Reasons(sample),
     )
     table = _cells(sample).sum(axis=1).reshape(len(sample.classes), -1)
+    about: tuple[CalibrationResult[ClassCalibration] | None, ClassConformalResult | None] = (None, None)
+    if sample.scores is not None and (calibration is not None or coverage is not None):
+        about = class_probabilities(
+            _tuned(predictions, classes=sample.classes, unit=unit),
+            test=sample,
+            method=calibration or "none",
+            bins=calibration_bins,
+            coverage=coverage,
+            drawn={"replicates": replicates, "seed": seed, "confidence": confidence},
+        )
     return ClassEvaluation(
         classes=sample.classes,
         unit=unit,
@@ -100,8 +126,17 @@ def evaluate_classes(
         )
         if len(positive)
         else None,
+        calibration=about[0],
+        conformal=about[1],
         warnings=tuple(_warnings(sample, counts)),
     )
+
+
+def _tuned(predictions: pl.DataFrame, *, classes: tuple[str, ...], unit: Unit) -> ClassSample | None:
+    """The tune part; None where the table has none."""
+    if "part" not in predictions.columns or not (predictions["part"].cast(pl.String) == Part.TUNE.value).any():
+        return None
+    return class_sample(predictions, classes=classes, unit=unit, part=Part.TUNE)
 
 
 def kappa(
@@ -227,15 +262,6 @@ def _cells(sample: ClassSample) -> Float[np.ndarray, "cells patients"]:
     place = (sample.labels * size + sample.calls) * sample.patient_count + sample.patients
     flat = np.bincount(place, minlength=size * size * sample.patient_count)
     return flat.astype(np.float64).reshape(size * size, sample.patient_count)
-
-
-def _sized(sample: ClassSample, labels: np.ndarray) -> Sample:
-    return Sample(
-        labels=labels,
-        scores=np.zeros(len(labels)),
-        patients=sample.patients,
-        patient_count=sample.patient_count,
-    )
 
 
 def _chosen(found: dict[str, Estimate], prefix: str, *, positives: int) -> dict[str, Estimate]:

@@ -7,14 +7,14 @@ from jaxtyping import Float
 
 from mammoscope.evaluation.estimate import Estimate
 from mammoscope.evaluation.resampling import patient_draws, percentile_interval
-from mammoscope.evaluation.samples import Sample
+from mammoscope.evaluation.samples import Rows
 
 Weights = Float[np.ndarray, "patients columns"]
 Statistic = Callable[[Weights], dict[str, Float[np.ndarray, " columns"]]]
 
 
 def resampled(
-    sample: Sample,
+    sample: Rows,
     statistic: Statistic,
     *,
     replicates: int,
@@ -60,7 +60,7 @@ def resampled(
 
 
 def estimate_of(
-    sample: Sample, value: float, draws: Float[np.ndarray, " replicates"], *, confidence: float, reason: str
+    sample: Rows, value: float, draws: Float[np.ndarray, " replicates"], *, confidence: float, reason: str
 ) -> Estimate:
     """Put a value and its replicates together to a number with an interval; `reason` says why it has none."""
     undefined = int(np.isnan(draws).sum())

@@ -6,11 +6,13 @@ from typing import Any
 
 import polars as pl
 
-from mammoscope.evaluation.measures import Measured, auc_difference, estimates, measure
+from mammoscope.evaluation.class_measures import measure_classes, primary_metric
+from mammoscope.evaluation.class_samples import class_sample
+from mammoscope.evaluation.comparison import AnyMeasured, MetricDifference, measured_estimate, metric_difference
+from mammoscope.evaluation.measures import Measured, measure
 from mammoscope.evaluation.samples import sample_of
-from mammoscope.evaluation.values import Difference, Estimate
-
-SHOWN = ("auc", "sensitivity", "specificity")
+from mammoscope.evaluation.tasks import classes_of, is_ordered
+from mammoscope.evaluation.values import Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,13 +21,15 @@ class Point:
 
     Attributes:
         severity: In the unit of the corruption.
-        metrics: auc, and at the run's threshold sensitivity and specificity.
-        drop: AUC on the clean pictures minus AUC on these, patients resampled together; `above` is a real fall.
+        metrics: What is quoted first; with a threshold sensitivity and specificity; of several classes accuracy and
+            balanced accuracy.
+        drop: What is quoted first on the clean pictures minus the same on these, patients resampled together; `above`
+            is a real fall.
     """
 
     severity: float
     metrics: dict[str, Estimate]
-    drop: Difference
+    drop: MetricDifference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +40,8 @@ class RobustnessCurve:
         name: Of the corruption.
         says: What the severity is, with its unit.
         points: At each severity.
-        first_fall: Least severity from which on the AUC is below that of the clean pictures at every severity, beyond
-            what the patients' variation explains; None if it is not at the last.
+        first_fall: Least severity from which on the metric is below that of the clean pictures at every severity,
+            beyond what the patients' variation explains; None if it is not at the last.
     """
 
     name: str
@@ -51,9 +55,10 @@ class Robustness:
     """A whole robustness test.
 
     Attributes:
+        metric: What is quoted first: `auc` of yes or no, `kappa_quadratic` or `macro_auc` of several classes.
         clean: Metrics on the pictures as they are.
         curves: One a corruption.
-        threshold: The run's own, from the tune part.
+        threshold: The run's own, from the tune part; None of several classes.
         images: Images tested.
         of: Images of the test part.
         seed: Of the corruptions, of the choice of patients and of the replicates.
@@ -63,6 +68,7 @@ class Robustness:
         sealed: Of the sealed test sets that this looked at.
     """
 
+    metric: str
     clean: dict[str, Estimate]
     curves: tuple[RobustnessCurve, ...]
     threshold: float | None
@@ -80,32 +86,55 @@ class Robustness:
         return plain
 
 
-def measured_rows(rows: pl.DataFrame, *, threshold: float | None, replicates: int, seed: int) -> Measured:
-    """Measure rows with label, score and patient; the same rows in the same order are resampled alike."""
-    return measure(sample_of(rows), threshold=threshold, replicates=replicates, seed=seed, curves=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """How rows are measured at every severity.
 
-
-def shown(measured: Measured, *, confidence: float, threshold: float | None) -> dict[str, Estimate]:
-    """The few metrics that a curve is drawn of."""
-    found = estimates(measured, confidence=confidence)
-    return {name: found[name] for name in SHOWN if name == "auc" or threshold is not None}
-
-
-def point(measured: Measured, *, clean: Measured, severity: float, confidence: float, threshold: float | None) -> Point:
-    """One severity beside the clean pictures.
-
-    Raises:
-        SourceError: The two are not of the same rows.
+    Attributes:
+        task: Name of the label.
+        threshold: From which score on a row is called positive; None of several classes.
+        replicates: Bootstrap replicates.
+        seed: Of the replicates.
+        confidence: Level of the intervals.
     """
-    return Point(
-        severity=severity,
-        metrics=shown(measured, confidence=confidence, threshold=threshold),
-        drop=auc_difference(clean, measured, confidence=confidence),
-    )
+
+    task: str
+    threshold: float | None
+    replicates: int
+    seed: int
+    confidence: float
+
+    def measured(self, rows: pl.DataFrame) -> AnyMeasured:
+        """Rows with label, scores and patient; the same rows in the same order are resampled alike."""
+        times, seed = self.replicates, self.seed
+        if classes := classes_of(rows):
+            return measure_classes(class_sample(rows, classes=classes), replicates=times, seed=seed)
+        return measure(sample_of(rows), threshold=self.threshold, replicates=times, seed=seed, curves=False)
+
+    def metrics(self, found: AnyMeasured) -> tuple[str, ...]:
+        """The few metrics that a curve is drawn of; the first is quoted first."""
+        if isinstance(found, Measured):
+            return ("auc",) if self.threshold is None else ("auc", "sensitivity", "specificity")
+        first = primary_metric(ordered=is_ordered(self.task, classes=found.sample.classes), metrics=tuple(found.values))
+        return tuple(dict.fromkeys((first, "accuracy", "balanced_accuracy")))
+
+    def shown(self, found: AnyMeasured) -> dict[str, Estimate]:
+        """Their values with intervals."""
+        return {name: measured_estimate(found, name, confidence=self.confidence) for name in self.metrics(found)}
+
+    def point(self, found: AnyMeasured, *, clean: AnyMeasured, severity: float) -> Point:
+        """One severity beside the clean pictures.
+
+        Raises:
+            SourceError: The two are not of the same rows.
+        """
+        first = self.metrics(clean)[0]
+        drop = metric_difference(clean, found, metric=first, confidence=self.confidence)
+        return Point(severity=severity, metrics=self.shown(found), drop=drop)
 
 
 def curve(points: tuple[Point, ...], *, name: str, says: str) -> RobustnessCurve:
-    """Put points together, from mild to strong, and find where the AUC falls for good.
+    """Put points together, from mild to strong, and find where the metric falls for good.
 
     Example:
         >>> curve((), name="noise", says="of full scale").first_fall is None

@@ -1,6 +1,7 @@
 """Predictions as the statistics see them: labels, scores, and which patient each row belongs to."""
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -79,7 +80,7 @@ def checked(predictions: pl.DataFrame) -> pl.DataFrame:
     if "score" in missing and scored:
         raise SourceError(
             f"predictions: hold several classes ({', '.join(scored)}), and this is for yes or no, one column score. "
-            "Of several classes there are evaluate, report and compare"
+            "Of several classes there are evaluate, report, compare, leaderboard and robustness"
         )
     if missing:
         raise SourceError(f"predictions: columns {missing} are missing. Needed are {', '.join(NEEDED)}")
@@ -119,7 +120,28 @@ def refuse_leak(rows: pl.DataFrame) -> None:
     raise SourceError(f"predictions: patients in several parts: {named}{more}. Split by patient, then train again")
 
 
-def refuse_other_rows(first: Sample, second: Sample) -> None:
+@runtime_checkable
+class Rows(Protocol):
+    """What a sample of any kind has, of yes or no or of several classes."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """One a row."""
+
+    @property
+    def patients(self) -> np.ndarray:
+        """Number of each row's patient."""
+
+    @property
+    def patient_count(self) -> int:
+        """Patients."""
+
+    @property
+    def positives(self) -> int:
+        """Rows with a positive label; of several classes all rows."""
+
+
+def refuse_other_rows(first: Rows, second: Rows) -> None:
     """Refuse to compare what was not measured on the same rows of the same patients, in the same order.
 
     Raises:

@@ -1,5 +1,6 @@
 """What `metrics.json` holds, as JSON Schema: derived from the values themselves, so that the two cannot part."""
 
+import json
 import re
 from typing import Any
 
@@ -47,7 +48,7 @@ def task_schema() -> dict[str, Any]:
         >>> task_schema()["properties"]["kind"]["const"]
         'classes'
     """
-    return _of_run(TaskEvaluation, title="metrics.json of mammoscope, several classes")
+    return _of_run(TaskEvaluation, title="metrics.json of mammoscope, several classes", subgroups=Subgroups)
 
 
 def _of_run(kind: type[Evaluation | TaskEvaluation], *, title: str, **more: type) -> dict[str, Any]:
@@ -80,7 +81,10 @@ def _of_run(kind: type[Evaluation | TaskEvaluation], *, title: str, **more: type
 
 
 def _schema(kind: type) -> dict[str, Any]:
-    return TypeAdapter(kind).json_schema(mode="serialization", ref_template="#/$defs/{model}")
+    """A generic value is called by its plain name: a file holds one kind of it."""
+    found = TypeAdapter(kind).json_schema(mode="serialization", ref_template="#/$defs/{model}")
+    plain: dict[str, Any] = json.loads(re.sub(r'\b(Baseline|CalibrationResult)_\w+_"', r'\1"', json.dumps(found)))
+    return plain
 
 
 def classes_schema() -> dict[str, Any]:

@@ -12,11 +12,12 @@ from scipy.special import expit, logit
 from scipy.stats import t as student
 
 from mammoscope.errors import SourceError
-from mammoscope.evaluation.class_comparison import CLASS_METRICS, MeasuredClasses, measure_classes, primary_metric
+from mammoscope.evaluation.class_measures import CLASS_METRICS, measure_classes, primary_metric
 from mammoscope.evaluation.class_samples import class_sample
+from mammoscope.evaluation.comparison import AnyMeasured, measured_estimate
 from mammoscope.evaluation.delong import auc_covariance, degrees_of_freedom, placements
 from mammoscope.evaluation.estimate import Estimate
-from mammoscope.evaluation.measures import Measured, estimates, measure
+from mammoscope.evaluation.measures import Measured, measure
 from mammoscope.evaluation.resampling import percentile_interval
 from mammoscope.evaluation.samples import Sample, sample_of, unit_rows
 from mammoscope.evaluation.tasks import classes_of, is_ordered
@@ -28,7 +29,7 @@ ANSWERED = ("auc", "average_precision", "sensitivity", "specificity", "accuracy"
 
 CALLS = ("sensitivity", "specificity", "accuracy", "balanced_accuracy")
 APART = 0.02  # mean and pooled AUC differ by more: worth a word
-Found = Measured | MeasuredClasses
+Kind = Literal["folds", "seeds"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,7 +83,7 @@ class Spreads:
         notes: What a reader must know.
     """
 
-    kind: Literal["folds", "seeds"]
+    kind: Kind
     names: tuple[str, ...]
     unit: Unit
     primary: str
@@ -107,9 +108,10 @@ class _How:
     replicates: int
 
 
-def over_folds(
+def spread_over(
     trials: Sequence[Trial],
     *,
+    kind: Kind,
     target: str = "malignant",
     unit: Unit = "image",
     aggregation: Aggregation = AGGREGATION,
@@ -117,13 +119,15 @@ def over_folds(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Spreads:
-    """Sum up a cross-validation: each metric fold by fold, its mean, and over all out-of-fold answers pooled.
+    """Sum up a cross-validation, or one recipe trained from several seeds on the same split.
 
-    The mean compares scores of one network at a time. Pooling compares scores of different networks: it is told beside
-    the mean, never instead of it. Calls are made at each fold's own threshold in both.
+    Over folds: each metric fold by fold, its mean, and over all out-of-fold answers pooled. The mean compares scores of
+    one network at a time. Pooling compares scores of different networks: it is told beside the mean, never instead of
+    it. Calls are made at each fold's own threshold in both.
 
     Args:
-        trials: One a fold, with test patients of its own.
+        trials: Two or more: of folds each with test patients of its own, of seeds all with the same test rows.
+        kind: Which of the two.
         target: What was asked; the order of its classes may mean something.
         unit: What a row shall stand for.
         aggregation: What a row of the tables is, and how rows are put together.
@@ -132,111 +136,61 @@ def over_folds(
         seed: Of the replicates.
 
     Returns:
-        All metrics; the interval of a mean takes the patients of each fold by themselves.
+        All metrics; the interval of a mean takes the patients of each fold by themselves, those of all seeds together.
 
     Raises:
-        SourceError: Fewer than two folds; a patient is tested in two; the folds answer differently.
+        SourceError: Fewer than two; they answer differently; a patient is tested in two folds; seeds whose test rows or
+            labels differ.
 
     Source:
         LeDell, Petersen and van der Laan, Electronic Journal of Statistics 9 (2015) 1583, section 3, for the mean over
         folds and its variance within them, here by clustered DeLong, with Satterthwaite's degrees of freedom; Forman
-        and Scholz, SIGKDD Explorations 12 (2010) 49, against pooling.
+        and Scholz, SIGKDD Explorations 12 (2010) 49, against pooling; Bouthillier et al., Accounting for variance in
+        machine learning benchmarks, MLSys (2021), for telling mean and spread of seeds.
 
     Example:
         >>> rows = pl.DataFrame({"part": "test", "label": [0, 1] * 20, "score": [n / 40 for n in range(40)],
         ...     "patient_id": [str(n) for n in range(40)], "image_id": [str(n) for n in range(40)]})
         >>> halves = [Trial(name=f"fold-{at}", rows=rows[20 * at : 20 * at + 20]) for at in (0, 1)]
-        >>> found = over_folds(halves, replicates=50)
+        >>> found = spread_over(halves, kind="folds", replicates=50)
         >>> round(found.metrics["auc"].mean.value, 3), round(found.pooled["auc"].value, 3)
         (0.55, 0.525)
+        >>> turned = rows.with_columns(score=1 - pl.col("score"))
+        >>> found = spread_over([Trial(name="a", rows=rows), Trial(name="b", rows=turned)], kind="seeds", replicates=50)
+        >>> round(found.metrics["auc"].mean.value, 3), round(found.metrics["auc"].sd, 3)
+        (0.5, 0.035)
     """
-    _refuse_few(trials)
-    tested = [_tested(trial.rows) for trial in trials]
-    _refuse_shared(trials, tested)
+    if len(trials) < 2:
+        raise SourceError(f"{len(trials)} training given, at least 2 are needed to tell a spread")
+    tested, same = [_tested(trial.rows) for trial in trials], kind == "seeds"
+    if same:
+        for trial, rows in zip(trials[1:], tested[1:], strict=True):
+            _refuse_other(trials[0].name, tested[0], trial.name, rows)
+    else:
+        _refuse_shared(trials, tested)
     how = _How(unit=unit, aggregation=aggregation, classes=_classes(trials), replicates=replicates)
     found = [
-        _measured(rows, threshold=trial.threshold, seed=seed + at, how=how)
+        _measured(rows, threshold=trial.threshold, seed=seed + (0 if same else at), how=how)
         for at, (trial, rows) in enumerate(zip(trials, tested, strict=True))
     ]
     every = [name for name in (*ANSWERED, *CLASS_METRICS) if all(name in one.values for one in found)]
-    metrics = {name: _spread(found, name, confidence=confidence, same=False) for name in every}
-    pooled = _pooled(trials, tested, metrics=every, seed=seed, confidence=confidence, how=how)
-    primary = _primary(found, target)
+    metrics = {name: _spread(found, name, confidence=confidence, same=same) for name in every}
+    pooled = {} if same else _pooled(trials, tested, metrics=every, seed=seed, confidence=confidence, how=how)
+    first = _primary(found, target)
+    notes = _seed_notes(metrics[first], metric=first)
+    if not same:
+        notes = _fold_notes(metrics[first], pooled[first], metric=first, folds=len(trials))
     return Spreads(
-        kind="folds",
+        kind=kind,
         names=tuple(trial.name for trial in trials),
         unit=unit,
-        primary=primary,
+        primary=first,
         metrics=metrics,
         pooled=pooled,
         confidence=confidence,
         replicates=replicates,
         seed=seed,
-        notes=tuple(_fold_notes(metrics[primary], pooled[primary], metric=primary, folds=len(trials))),
-    )
-
-
-def over_seeds(
-    trials: Sequence[Trial],
-    *,
-    target: str = "malignant",
-    unit: Unit = "image",
-    aggregation: Aggregation = AGGREGATION,
-    replicates: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> Spreads:
-    """Sum up one recipe trained from several seeds on the same split.
-
-    Args:
-        trials: One a seed, all with the same test rows.
-        target: As in `over_folds`.
-        unit: As in `over_folds`.
-        aggregation: As in `over_folds`.
-        replicates: As in `over_folds`.
-        confidence: As in `over_folds`.
-        seed: Of the replicates.
-
-    Returns:
-        All metrics; the interval of a mean takes the patients of all seeds together.
-
-    Raises:
-        SourceError: Fewer than two seeds; the test rows or labels differ.
-
-    Source:
-        Bouthillier et al., Accounting for variance in machine learning benchmarks, MLSys (2021), for telling both.
-
-    Example:
-        >>> rows = pl.DataFrame({"part": "test", "label": [0, 1] * 20, "score": [n / 40 for n in range(40)],
-        ...     "patient_id": [str(n) for n in range(40)], "image_id": [str(n) for n in range(40)]})
-        >>> turned = rows.with_columns(score=1 - pl.col("score"))
-        >>> found = over_seeds([Trial(name="a", rows=rows), Trial(name="b", rows=turned)], replicates=50)
-        >>> round(found.metrics["auc"].mean.value, 3), round(found.metrics["auc"].sd, 3)
-        (0.5, 0.035)
-    """
-    _refuse_few(trials)
-    tested = [_tested(trial.rows) for trial in trials]
-    for trial, rows in zip(trials[1:], tested[1:], strict=True):
-        _refuse_other(trials[0].name, tested[0], trial.name, rows)
-    how = _How(unit=unit, aggregation=aggregation, classes=_classes(trials), replicates=replicates)
-    found = [
-        _measured(rows, threshold=trial.threshold, seed=seed, how=how)
-        for trial, rows in zip(trials, tested, strict=True)
-    ]
-    every = [name for name in (*ANSWERED, *CLASS_METRICS) if all(name in one.values for one in found)]
-    metrics = {name: _spread(found, name, confidence=confidence, same=True) for name in every}
-    primary = _primary(found, target)
-    return Spreads(
-        kind="seeds",
-        names=tuple(trial.name for trial in trials),
-        unit=unit,
-        primary=primary,
-        metrics=metrics,
-        pooled={},
-        confidence=confidence,
-        replicates=replicates,
-        seed=seed,
-        notes=tuple(_seed_notes(metrics[primary], metric=primary)),
+        notes=tuple(notes),
     )
 
 
@@ -256,7 +210,7 @@ def _classes(trials: Sequence[Trial]) -> tuple[str, ...]:
     return first
 
 
-def _measured(rows: pl.DataFrame, *, threshold: float | None, seed: int, how: _How) -> Found:
+def _measured(rows: pl.DataFrame, *, threshold: float | None, seed: int, how: _How) -> AnyMeasured:
     if how.classes:
         at = how.unit if how.unit != how.aggregation.row else "image"
         sample = class_sample(rows, classes=how.classes, unit=at)
@@ -265,36 +219,16 @@ def _measured(rows: pl.DataFrame, *, threshold: float | None, seed: int, how: _H
     return measure(units, threshold=threshold, replicates=how.replicates, seed=seed, curves=False)
 
 
-def _primary(found: Sequence[Found], target: str) -> str:
+def _primary(found: Sequence[AnyMeasured], target: str) -> str:
     first = found[0]
     if isinstance(first, Measured):
         return "auc"
     return primary_metric(ordered=is_ordered(target, classes=first.sample.classes), metrics=list(first.values))
 
 
-def _estimate(found: Found, name: str, *, confidence: float) -> Estimate:
-    """As a run by itself would tell it."""
-    if isinstance(found, Measured):
-        return estimates(found, confidence=confidence)[name]
-    value, draws = float(found.values[name]), found.replicates[name]
-    undefined = bool(np.isnan(value))
-    low, high = (None, None) if undefined else percentile_interval(draws, confidence=confidence)
-    return Estimate(
-        value=None if undefined else value,
-        low=low,
-        high=high,
-        n=len(found.sample.labels),
-        positives=len(found.sample.labels),
-        patients=found.sample.patient_count,
-        replicates=len(draws),
-        undefined=int(np.isnan(draws).sum()),
-        reason="not defined on these rows" if undefined else None,
-    )
-
-
-def _spread(found: Sequence[Found], name: str, *, confidence: float, same: bool) -> Spread:
+def _spread(found: Sequence[AnyMeasured], name: str, *, confidence: float, same: bool) -> Spread:
     """The mean is defined where every value is: leaving a fold out would be a choice."""
-    each = tuple(_estimate(one, name, confidence=confidence) for one in found)
+    each = tuple(measured_estimate(one, name, confidence=confidence) for one in found)
     values = [one.value for one in each if one.value is not None]
     whole = len(values) == len(each)
     draws: Float[np.ndarray, " replicates"] = np.mean([one.replicates[name] for one in found], axis=0)
@@ -363,7 +297,7 @@ def _pooled(
 ) -> dict[str, Estimate]:
     """Scores as they are for what ranks them; called 1 or 0 by each fold's own threshold for what counts calls."""
     whole = _measured(pl.concat(tested, how="diagonal_relaxed"), threshold=None, seed=seed, how=how)
-    told = {name: _estimate(whole, name, confidence=confidence) for name in metrics}
+    told = {name: measured_estimate(whole, name, confidence=confidence) for name in metrics}
     if not how.classes and all(trial.threshold is not None for trial in trials):
         units = [
             unit_rows(one, unit=how.unit, aggregation=how.aggregation).with_columns(
@@ -372,13 +306,8 @@ def _pooled(
             for trial, one in zip(trials, tested, strict=True)
         ]
         called = measure(sample_of(pl.concat(units)), threshold=0.5, replicates=how.replicates, seed=seed, curves=False)
-        told |= {name: _estimate(called, name, confidence=confidence) for name in CALLS}
+        told |= {name: measured_estimate(called, name, confidence=confidence) for name in CALLS}
     return told
-
-
-def _refuse_few(trials: Sequence[Trial]) -> None:
-    if len(trials) < 2:
-        raise SourceError(f"{len(trials)} training given, at least 2 are needed to tell a spread")
 
 
 def _refuse_shared(trials: Sequence[Trial], tested: Sequence[pl.DataFrame]) -> None:

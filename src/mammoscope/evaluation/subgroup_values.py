@@ -7,7 +7,7 @@ from typing import Any, Literal
 from mammoscope.evaluation.values import Estimate, Unit
 
 Divides = Literal["rows", "positives", "negatives"]
-SubgroupMetric = Literal["auc", "sensitivity", "specificity"]
+SubgroupMetric = Literal["auc", "sensitivity", "specificity", "kappa_quadratic", "macro_auc", "accuracy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class Group:
     Attributes:
         name: The value that its rows share, or the band it lies in.
         n: Rows it rests on; where only positives (negatives) are divided, all negatives (positives) are among them.
-        positives: Positive rows among them.
+        positives: Positive rows among them; of several classes all.
         patients: Patients of these rows.
         metrics: Metric to estimate; one that rests on too few patients has no value, and `reason` says so.
         against_rest: Metric to its value here minus its value in the other groups together, patients resampled once
@@ -28,8 +28,8 @@ class Group:
     n: int
     positives: int
     patients: int
-    metrics: dict[str, Estimate]
-    against_rest: dict[str, Estimate]
+    metrics: dict[SubgroupMetric, Estimate]
+    against_rest: dict[SubgroupMetric, Estimate]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class FactorResult:
     divides: Divides
     groups: tuple[Group, ...]
     unknown: int
-    gaps: dict[str, Gap]
+    gaps: dict[SubgroupMetric, Gap]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +86,9 @@ class Subgroups:
 
     Attributes:
         unit: What one row is.
+        primary: The metric that is quoted first.
         threshold: From which score on a row is called positive; None without sensitivity and specificity.
-        few: Patients with a positive (negative) row that a group must have for a number.
+        few: Patients with a positive (negative) row that a group must have for a number; of several classes patients.
         factors: With at least two groups.
         unavailable: Factor to the reason why it has no groups.
         tests: Number of tests that Holm's correction is for.
@@ -98,6 +99,7 @@ class Subgroups:
     """
 
     unit: Unit
+    primary: SubgroupMetric
     threshold: float | None
     few: int
     factors: tuple[FactorResult, ...]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from mammoscope.evaluation.class_values import ClassEvaluation
 from mammoscope.evaluation.comparison import MetricDifference
 from mammoscope.evaluation.estimate import Estimate
-from mammoscope.evaluation.values import SCHEMA_VERSION, Curve, Unit
+from mammoscope.evaluation.values import SCHEMA_VERSION, Baseline, Curve, Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,27 +21,6 @@ class ClassBaselineUnit:
 
     test: dict[str, Estimate]
     differences: dict[str, MetricDifference]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassBaseline:
-    """What a trivial predictor reaches on the same rows.
-
-    Attributes:
-        name: `majority class`, `metadata only` or `mean intensity`.
-        what: How it predicts, in one sentence.
-        units: Unit to result; empty where the baseline is not defined.
-        used: Columns it looked at.
-        dropped: Column to the reason why it was left out.
-        reason: Why it is not defined.
-    """
-
-    name: str
-    what: str
-    units: dict[Unit, ClassBaselineUnit]
-    used: tuple[str, ...] = ()
-    dropped: dict[str, str]
-    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +60,7 @@ class TaskEvaluation:
     curves: dict[Unit, dict[str, Curve]]
     tune: dict[str, Estimate]
     unavailable: dict[Unit, str]
-    baselines: tuple[ClassBaseline, ...]
+    baselines: tuple[Baseline[ClassBaselineUnit], ...]
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:

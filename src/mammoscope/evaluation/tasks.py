@@ -8,16 +8,17 @@ import numpy as np
 import polars as pl
 
 from mammoscope.errors import RecipeError, SourceError
+from mammoscope.evaluation.calibration_values import Method
 from mammoscope.evaluation.class_baselines import class_baselines
-from mammoscope.evaluation.class_comparison import MeasuredClasses, measure_classes, primary_metric
+from mammoscope.evaluation.class_measures import MeasuredClasses, measure_classes, primary_metric
 from mammoscope.evaluation.class_samples import ClassSample, class_sample
 from mammoscope.evaluation.class_values import ClassEvaluation
 from mammoscope.evaluation.estimate import Estimate
 from mammoscope.evaluation.multiclass import evaluate_classes
 from mammoscope.evaluation.ranking import counted, ranked, roc_points
 from mammoscope.evaluation.samples import Sample, refuse_leak
-from mammoscope.evaluation.task_values import ClassBaseline, TaskEvaluation
-from mammoscope.evaluation.values import UNITS, Curve, Unit
+from mammoscope.evaluation.task_values import ClassBaselineUnit, TaskEvaluation
+from mammoscope.evaluation.values import UNITS, Baseline, Curve, Unit
 from mammoscope.vocabulary import Part
 
 ORDERED = ("density", "tissue")
@@ -60,6 +61,9 @@ def evaluate_task(
     cohort: pl.DataFrame | None = None,
     headline: Unit | None = None,
     row: Unit = "image",
+    calibration: Method = "none",
+    calibration_bins: int = 10,
+    coverage: float | None = None,
     replicates: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,
@@ -74,6 +78,9 @@ def evaluate_task(
         cohort: The cohort table, train part included, with a column named like the task: for the baselines.
         headline: The unit that is quoted first; None: what a row stands for.
         row: What one row stands for.
+        calibration: `none` or `temperature`; measured at the headline.
+        calibration_bins: Of the calibration errors.
+        coverage: Of conformal sets at the headline, in (0, 1); None to make none.
         replicates: Bootstrap replicates.
         confidence: Level of the intervals.
         seed: Of the replicates.
@@ -97,7 +104,8 @@ def evaluate_task(
     if row not in UNITS or first not in UNITS:
         raise RecipeError(f"unit {row if row not in UNITS else first!r} is not one of {', '.join(UNITS)}")
     rows = _ready(predictions, cohort)
-    how = {"replicates": replicates, "confidence": confidence, "seed": seed}
+    how: dict[str, Any] = {"replicates": replicates, "confidence": confidence, "seed": seed}
+    told: dict[str, Any] = {"calibration": calibration, "calibration_bins": calibration_bins, "coverage": coverage}
     positive = GROUPS.get(task, ())
     group = positive if set(positive) < set(names) else ()
     units: dict[Unit, ClassEvaluation] = {}
@@ -106,7 +114,8 @@ def evaluate_task(
     for unit in UNITS:
         try:
             samples[unit] = class_sample(rows, classes=names, unit=_asked(unit, row))
-            units[unit] = _at_unit(rows, unit=unit, row=row, classes=names, positive=group, how=how)
+            more = told if unit == first else {}
+            units[unit] = _at_unit(rows, unit=unit, row=row, classes=names, positive=group, how=how | more)
         except SourceError as error:
             unavailable[unit] = str(error)
     if first not in units:
@@ -206,7 +215,7 @@ def _beside(
     classes: tuple[str, ...],
     row: Unit,
     how: dict[str, Any],
-) -> tuple[ClassBaseline, ...]:
+) -> tuple[Baseline[ClassBaselineUnit], ...]:
     return class_baselines(
         rows,
         cohort=cohort,

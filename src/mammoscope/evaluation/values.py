@@ -2,10 +2,10 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from mammoscope.errors import RecipeError
-from mammoscope.evaluation.calibration_values import CalibrationResult
+from mammoscope.evaluation.calibration_values import Calibration, CalibrationResult
 from mammoscope.evaluation.clinical_values import DecisionCurve, PerThousand
 from mammoscope.evaluation.conformal_values import ConformalResult
 from mammoscope.evaluation.estimate import Estimate as Estimate  # noqa: PLC0414 - also found here
@@ -232,7 +232,7 @@ class UnitResult:
     confusion: Confusion | None
     roc: Curve | None
     precision_recall: Curve | None
-    calibration: CalibrationResult | None = None
+    calibration: CalibrationResult[Calibration] | None = None
     decision_curve: DecisionCurve | None = None
     per_thousand: PerThousand | None = None
     auc_intervals: dict[str, Estimate] = field(default_factory=dict)
@@ -262,9 +262,12 @@ class BaselineUnit:
     difference: Difference  # model minus baseline
 
 
+AtUnit = TypeVar("AtUnit")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Baseline:
-    """What a trivial predictor reaches on the same rows.
+class Baseline(Generic[AtUnit]):
+    """What a trivial predictor reaches on the same rows, of yes or no (`BaselineUnit`) or of classes.
 
     Attributes:
         name: `majority class`, `metadata only` or `mean intensity`.
@@ -277,7 +280,7 @@ class Baseline:
 
     name: str
     what: str
-    units: dict[Unit, BaselineUnit]
+    units: dict[Unit, AtUnit]
     used: tuple[str, ...] = ()
     dropped: dict[str, str]
     reason: str | None = None
@@ -316,7 +319,7 @@ class Evaluation:
     aggregation: Aggregation
     units: dict[Unit, UnitResult]
     unavailable: dict[Unit, str]
-    baselines: tuple[Baseline, ...]
+    baselines: tuple[Baseline[BaselineUnit], ...]
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:

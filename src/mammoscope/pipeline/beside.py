@@ -87,21 +87,36 @@ def measured_tasks(
     """
     from mammoscope.evaluation import classes_of, evaluate, evaluate_task
 
+    of_classes = class_options(settings)
     found: dict[str, dict[str, Any]] = {}
     for file in sorted((run / "tasks").glob("*.parquet")):
         if file.stem == main:
             continue
         table = read_table(run, f"tasks/{file.name}", made_by=MADE_BY)
         about = unit_cohort(cohort, row=row, task=file.stem)
-        drawn = {key: settings[key] for key in ("replicates", "confidence")}
         try:
             if classes_of(table):
-                found[file.stem] = evaluate_task(table, task=file.stem, cohort=about, row=row, **drawn).to_json()
+                found[file.stem] = evaluate_task(table, task=file.stem, cohort=about, row=row, **of_classes).to_json()
             else:
                 found[file.stem] = {"kind": "binary", **evaluate(table, cohort=about, **how).to_json()}
         except SourceError as error:
             found[file.stem] = {"kind": "none", "reason": str(error)}
     return found
+
+
+def class_options(settings: dict[str, Any]) -> dict[str, Any]:
+    """What `evaluate_task` is told, from the table [measure] of a recipe.
+
+    A calibrator of yes or no is none of several classes: their scores are measured as they are.
+
+    Example:
+        >>> class_options({"replicates": 50, "confidence": 0.9, "calibration": "platt", "coverage": None})
+        {'replicates': 50, 'confidence': 0.9, 'coverage': None, 'calibration': 'none'}
+    """
+    names = ("replicates", "confidence", "calibration_bins", "coverage")
+    method = settings.get("calibration", "none")
+    told = {name: settings[name] for name in names if name in settings}
+    return told | {"calibration": "temperature" if method == "temperature" else "none"}
 
 
 def measured_members(

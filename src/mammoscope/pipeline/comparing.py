@@ -45,7 +45,7 @@ def rank_runs(
     break_seal: bool = False,
     **options: Any,
 ) -> "Leaderboard":
-    """Rank runs by AUC; counted as a look at each of them where their test set is sealed.
+    """Rank runs; counted as a look at each of them where their test set is sealed.
 
     Args:
         paths: Run folders, or tables of predictions.
@@ -66,10 +66,10 @@ def rank_runs(
     with counted_looks(paths, what="leaderboard", break_seal=break_seal) as looks:
         contenders = {path: read_contender(path) for path in paths}
         board = leaderboard(list(contenders.values()), unit=unit, alpha=alpha, **options)
-        found = {line.name: line.auc for line in board.standings}
+        found = {line.name: line.result for line in board.standings}
         for path, looking in looks.items():
-            auc = found[contenders[path].name]
-            looking.result = {"auc": auc.value, "low": auc.low, "high": auc.high}
+            one = found[contenders[path].name]
+            looking.result = {board.metric: one.value, "low": one.low, "high": one.high}
     return board
 
 
@@ -122,5 +122,6 @@ def _named(run: Path) -> str:
 def _measured(run: Path) -> dict[str, Any]:
     """The headline that a run was compared with."""
     facts = read_json(run, "metrics.json", made_by="mammoscope evaluate")
-    auc = facts["units"][facts["headline"]]["test"].get("auc", {})
-    return {key: auc.get(of) for key, of in (("auc", "value"), ("low", "low"), ("high", "high"))}
+    first = facts.get("primary", "auc")
+    found = facts["units"][facts["headline"]]["test"][first]
+    return {first: found["value"], "low": found["low"], "high": found["high"]}

@@ -62,7 +62,7 @@ def cross_validate(recipe: "Recipe", *, out: Path, work: Work, folds: int = 5, s
     Source:
         Stone, J. R. Stat. Soc. B 36 (1974) 111.
     """
-    from mammoscope.evaluation.spread import over_folds
+    from mammoscope.evaluation.spread import spread_over
 
     if folds < 2:
         raise RecipeError(f"--folds {folds}: at least 2 are needed")
@@ -76,7 +76,7 @@ def cross_validate(recipe: "Recipe", *, out: Path, work: Work, folds: int = 5, s
         run: trained(own, run=run, data=data[run], work=work, start=starts[run]) for run, own in recipes.items()
     }
     trials = [trial_of(run, facts) for run, facts in measured.items()]
-    found = over_folds(trials, target=recipe.target, **how_measured(next(iter(measured.values()))))
+    found = spread_over(trials, kind="folds", target=recipe.target, **how_measured(next(iter(measured.values()))))
     write_table(_out_of_fold(trials), out / "out-of-fold.parquet")
     facts = {"recipe": recipe.name, "source": recipe.source, "target": recipe.target, **found.to_json()}
     write_text(out / "cross-validation.json", json.dumps(facts, indent=1))

@@ -37,7 +37,7 @@ def repeat(
         SourceError: The split cannot be made.
         SealError: The test set is sealed and its budget is spent.
     """
-    from mammoscope.evaluation.spread import over_seeds
+    from mammoscope.evaluation.spread import spread_over
 
     if len(seeds) < 2 or len(set(seeds)) < len(seeds) or min(seeds) < 0:
         said = ", ".join(map(str, seeds)) or "none"
@@ -48,7 +48,7 @@ def repeat(
     data = {run: readied(own, run=run, work=work) for run, own in recipes.items()}
     measured = {run: trained(own, run=run, data=data[run], work=work, start=begin) for run, own in recipes.items()}
     trials = [trial_of(run, facts) for run, facts in measured.items()]
-    found = over_seeds(trials, target=recipe.target, **how_measured(next(iter(measured.values()))))
+    found = spread_over(trials, kind="seeds", target=recipe.target, **how_measured(next(iter(measured.values()))))
     facts = {"recipe": recipe.name, "source": recipe.source, "target": recipe.target, **found.to_json()}
     write_text(out / "repeats.json", json.dumps(facts, indent=1))
     return found

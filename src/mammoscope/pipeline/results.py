@@ -4,15 +4,18 @@ import json
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from mammoscope.calibrators import read_calibrator
-from mammoscope.pipeline.beside import measured_members, measured_tasks, row_of, unit_cohort
+from mammoscope.pipeline.beside import class_options, measured_members, measured_tasks, row_of, unit_cohort
 from mammoscope.pipeline.folder import opened, read_json, read_table
 from mammoscope.pipeline.sealing import counted_look
 from mammoscope.storage import write_text
+
+if TYPE_CHECKING:
+    from mammoscope.evaluation import Evaluation, TaskEvaluation
 
 SHOWN = ("auc", "sensitivity", "specificity")
 CLASSES_SHOWN = ("accuracy", "balanced_accuracy", "macro_auc", "kappa_quadratic")
@@ -51,7 +54,7 @@ def measure(run: Path, *, break_seal: bool = False) -> dict[str, Any]:
     )
     facts |= {"members": beside} if beside else {}
     facts |= {"sealed": [seal.to_json() for seal in looking.seals]} if looking.seals else {}
-    facts["warnings"] += notes + _of_rows(recipe)
+    facts["warnings"] += notes + _of_rows(recipe) + _of_calibration(facts, settings)
     if looking.trained_on:
         facts["warnings"] += [f"{looking.trained_on} patients of a sealed test set are in train or tune of this run"]
     write_text(run / "metrics.json", json.dumps(facts, indent=2))
@@ -78,12 +81,14 @@ def _facts(
 
     about = unit_cohort(cohort, row=row, task=task)
     drawn = {key: settings[key] for key in ("replicates", "confidence")}
+    result: Evaluation | TaskEvaluation
+    threshold = None
     if classes_of(predictions):
-        return evaluate_task(predictions, task=task, cohort=about, row=row, **drawn).to_json()
-    result = evaluate(predictions, cohort=about, **_how(settings, row))
-    groups = subgroups(
-        predictions, cohort=about, threshold=result.units[result.headline].threshold.value, unit="image", **drawn
-    )
+        result = evaluate_task(predictions, task=task, cohort=about, row=row, **class_options(settings))
+    else:
+        result = evaluate(predictions, cohort=about, **_how(settings, row))
+        threshold = result.units[result.headline].threshold.value
+    groups = subgroups(predictions, cohort=about, threshold=threshold, task=task, unit="image", **drawn)
     return result.to_json() | {"subgroups": replace(groups, unit=row).to_json()}
 
 
@@ -125,6 +130,14 @@ def explain(run: Path, *, each: int = 4, root: Path | None = None) -> list[dict[
         folder=run / "explanations",
         each=each,
     )
+
+
+def _of_calibration(facts: dict[str, Any], settings: dict[str, Any]) -> list[str]:
+    method = settings.get("calibration", "none")
+    if facts.get("kind") != "classes" or method in {"none", "temperature"}:
+        return []
+    said = f"{method} calibration is of yes or no: these scores are measured as they are. Of several classes there is"
+    return [f"{said} temperature"]
 
 
 def _complete_bundle(run: Path, facts: dict[str, Any]) -> None:

@@ -12,8 +12,10 @@ import numpy as np
 import polars as pl
 
 from mammoscope.errors import RecipeError, SourceError
-from mammoscope.evaluation.robustness import Robustness, RobustnessCurve, curve, measured_rows, point, shown
+from mammoscope.evaluation.class_samples import class_rows
+from mammoscope.evaluation.robustness import Question, Robustness, RobustnessCurve, curve
 from mammoscope.evaluation.samples import checked
+from mammoscope.evaluation.tasks import classes_of
 from mammoscope.images.corruptions import CORRUPTIONS, Corruption, corrupted
 from mammoscope.images.grey import full_scale, to_grey
 from mammoscope.pipeline.folder import read_json, read_table
@@ -27,11 +29,6 @@ if TYPE_CHECKING:
 
 BATCH = 16
 SAME = 1e-3  # scores of clean pictures may differ by this from those of the run: other hardware, other arithmetic
-COLUMNS = (
-    *("corruption", "severity", "auc", "auc_low", "auc_high", "drop", "drop_low", "drop_high", "verdict"),
-    *("sensitivity", "specificity", "n", "positives", "patients"),
-)
-
 Progress = Callable[[int, int], None]
 """Called with (done, all)."""
 
@@ -76,49 +73,47 @@ def robustness(
     if images is not None and images < 2:
         raise RecipeError(f"images must be at least 2, got {images}")
     recipe = read_json(run, "recipe.json", made_by="mammoscope split")
-    predictions = checked(read_table(run, "predictions.parquet", made_by="mammoscope train"))
+    predictions = read_table(run, "predictions.parquet", made_by="mammoscope train")
     rows, of = _rows(run, predictions, cache=cache, images=images, seed=seed)
     bundle = Bundle.from_pretrained(run / "bundle")
     bundle.network.to(device_named(device))
-    settings = recipe["measure"]
-    how = {"replicates": settings["replicates"], "threshold": bundle.manifest.threshold}
+    question = Question(
+        task=str(recipe.get("target", "malignant")),
+        threshold=None if classes_of(predictions) else bundle.manifest.threshold,
+        replicates=recipe["measure"]["replicates"],
+        seed=seed,
+        confidence=recipe["measure"]["confidence"],
+    )
     look = counted_look(run, what="robustness", predictions=predictions, model=recipe["name"], break_seal=break_seal)
     with look as looking:
-        clean_scores = _scores(bundle, rows, cache=cache, corruption=None, severity=0.0, seed=seed)
-        _refuse_other_pictures(rows, clean_scores, run=run)
-        clean = measured_rows(_scored(rows, clean_scores), seed=seed, **how)
+        clean_rows = _scored(bundle, rows, cache=cache, corruption=None, severity=0.0, seed=seed)
+        _refuse_other_pictures(rows, clean_rows, run=run)
+        clean = question.measured(clean_rows)
         curves: list[RobustnessCurve] = []
         done, all_of_them = 0, sum(len(one.severities) for one in corruptions)
         for one in corruptions:
             points = []
             for severity in one.severities:
-                scores = _scores(bundle, rows, cache=cache, corruption=one, severity=severity, seed=seed)
-                measured = measured_rows(_scored(rows, scores), seed=seed, **how)
-                points.append(
-                    point(
-                        measured,
-                        clean=clean,
-                        severity=severity,
-                        confidence=settings["confidence"],
-                        threshold=how["threshold"],
-                    )
-                )
+                scored = _scored(bundle, rows, cache=cache, corruption=one, severity=severity, seed=seed)
+                points.append(question.point(question.measured(scored), clean=clean, severity=severity))
                 done += 1
                 if progress is not None:
                     progress(done, all_of_them)
             curves.append(curve(tuple(points), name=one.name, says=one.says))
-        metrics = shown(clean, confidence=settings["confidence"], threshold=how["threshold"])
-        looking.result = {"auc": metrics["auc"].value, "low": metrics["auc"].low, "high": metrics["auc"].high}
+        metrics, first = question.shown(clean), question.metrics(clean)[0]
+        quoted = metrics[first]
+        looking.result = {first: quoted.value, "low": quoted.low, "high": quoted.high}
     found = Robustness(
+        metric=first,
         clean=metrics,
         curves=tuple(curves),
-        threshold=how["threshold"],
+        threshold=question.threshold,
         images=rows.height,
         of=of,
         seed=seed,
-        replicates=settings["replicates"],
-        confidence=settings["confidence"],
-        warnings=tuple(_warnings(metrics["auc"].positives, rows.height, of)),
+        replicates=question.replicates,
+        confidence=question.confidence,
+        warnings=tuple(_warnings(quoted.positives, rows.height, of)),
         sealed=tuple(seal.sentence for seal in looking.seals),
     )
     write_text(run / "robustness.json", json.dumps(found.to_json(), indent=1) + "\n")
@@ -129,22 +124,27 @@ def robustness(
 def as_csv(found: Robustness) -> str:
     """One row a severity, the clean pictures first."""
     text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    first, *others = found.clean
+    ends = (first, f"{first}_low", f"{first}_high", "drop", "drop_low", "drop_high")
+    heads = ("corruption", "severity", *ends, "verdict", *others, "n", "positives", "patients")
+    table = csv.DictWriter(text, heads, lineterminator="\n")
     table.writeheader()
     table.writerow(_cells("none", 0.0, found.clean))
     for one in found.curves:
         for at in one.points:
-            drop = {"drop": at.drop.auc.value, "drop_low": at.drop.auc.low, "drop_high": at.drop.auc.high}
+            told = at.drop.difference
+            drop = {"drop": told.value, "drop_low": told.low, "drop_high": told.high}
             table.writerow(_cells(one.name, at.severity, at.metrics) | drop | {"verdict": at.drop.verdict})
     return text.getvalue()
 
 
 def _cells(name: str, severity: float, metrics: dict[str, Any]) -> dict[str, Any]:
-    auc = metrics["auc"]
-    calls: dict[str, Any] = {key: metrics[key].value for key in ("sensitivity", "specificity") if key in metrics}
-    counts: dict[str, Any] = {"n": auc.n, "positives": auc.positives, "patients": auc.patients}
-    ends: dict[str, Any] = {"auc": auc.value, "auc_low": auc.low, "auc_high": auc.high}
-    return {"corruption": name, "severity": severity, **ends, **calls, **counts}
+    first, *others = metrics
+    quoted = metrics[first]
+    values: dict[str, Any] = {key: metrics[key].value for key in others}
+    counts: dict[str, Any] = {"n": quoted.n, "positives": quoted.positives, "patients": quoted.patients}
+    ends: dict[str, Any] = {first: quoted.value, f"{first}_low": quoted.low, f"{first}_high": quoted.high}
+    return {"corruption": name, "severity": severity, **ends, **values, **counts}
 
 
 def _rows(
@@ -152,7 +152,9 @@ def _rows(
 ) -> tuple[pl.DataFrame, int]:
     """Test rows with their picture in the cache, of all patients or of some drawn at random."""
     cohort = read_table(run, "cohort.parquet", made_by="mammoscope train")
-    test = predictions.filter(pl.col("part").cast(pl.String) == Part.TEST.value).join(
+    classes = classes_of(predictions)
+    known = class_rows(predictions, classes=classes) if classes else checked(predictions)
+    test = known.filter(pl.col("part").cast(pl.String) == Part.TEST.value).join(
         cohort.select("source", "image_id", "file"), on=["source", "image_id"], how="left"
     )
     test = test.sort("source", "patient_id", "image_id")
@@ -173,9 +175,10 @@ def _rows(
     return test.join(kept, on=["source", "patient_id"], how="semi", maintain_order="left"), test.height
 
 
-def _scores(
+def _scored(
     bundle: "Bundle", rows: pl.DataFrame, *, cache: Path, corruption: Corruption | None, severity: float, seed: int
-) -> np.ndarray:
+) -> pl.DataFrame:
+    """The rows with what the bundle says of their pictures, corrupted."""
     from mammoscope.models import Inputs, score, to_input
 
     def picture(job: tuple[str, str]) -> np.ndarray:
@@ -197,15 +200,18 @@ def _scores(
     with ThreadPoolExecutor(2) as pool:
         manifest = bundle.manifest
         found = score(bundle.network, batches(pool), precision=manifest.precision, turns=manifest.turns)[0]
-        return found[:, 1]
+    columns = {"score": found[:, 1]}
+    if classes_of(rows):
+        columns = {f"score_{name}": found[:, at] for at, name in enumerate(manifest.tasks[0].classes)}
+    told = [pl.Series(name, values, dtype=pl.Float64) for name, values in columns.items()]
+    return rows.drop("prediction", strict=False).with_columns(told)
 
 
-def _scored(rows: pl.DataFrame, scores: np.ndarray) -> pl.DataFrame:
-    return rows.with_columns(pl.Series("score", scores, dtype=pl.Float64))
-
-
-def _refuse_other_pictures(rows: pl.DataFrame, scores: np.ndarray, *, run: Path) -> None:
-    apart = float(np.abs(rows["score"].to_numpy() - scores).max())
+def _refuse_other_pictures(rows: pl.DataFrame, clean: pl.DataFrame, *, run: Path) -> None:
+    columns = [name for name in clean.columns if name == "score" or name.startswith("score_")]
+    if not set(columns) <= set(rows.columns):
+        raise SourceError(f"{run.name}: bundle and predictions answer other questions. Train the run again")
+    apart = float(np.abs(rows.select(columns).to_numpy() - clean.select(columns).to_numpy()).max())
     if apart > SAME:
         raise SourceError(
             f"{run.name}: the clean pictures of the cache score up to {apart:.3g} away from predictions.parquet: "

@@ -2,6 +2,7 @@
 
 from mammoscope.report.answers import Question, held
 from mammoscope.report.answers_results import METRICS, RESULTS, estimate_words
+from mammoscope.report.class_probabilities import class_calibration_lines
 from mammoscope.report.class_words import (
     SHORT,
     class_lead_words,
@@ -105,6 +106,22 @@ def _limits(files: RunFiles) -> str | None:
     return "\n".join([*map(str, metrics["warnings"]), *lost]) or None
 
 
+def _calibration(files: RunFiles) -> str | None:
+    metrics = held(files.metrics)
+    found = metrics["units"][metrics["headline"]].get("calibration")
+    return None if not found else "\n".join(class_calibration_lines(found))
+
+
+def _updating(files: RunFiles) -> str | None:
+    metrics = held(files.metrics)
+    found = metrics["units"][metrics["headline"]].get("calibration")
+    if not found:
+        return None
+    if found["calibrator"] is None:
+        return f"none: {found['reason'] or 'no calibrator was fitted'}"
+    return f"{found['method']} from scores to probabilities, fitted on the tune part; no weight and no call was changed"
+
+
 def _none(_: RunFiles) -> None:
     return None
 
@@ -116,13 +133,10 @@ CLASS_RESULTS: dict[str, Question] = RESULTS | {
     "internal": Question(files=METRICS, say=_internal, otherwise="the run has no tune part"),
     "threshold": Question(files=METRICS, say=_none, otherwise=NO_THRESHOLD),
     "calls": Question(files=METRICS, say=_calls),
-    "calibration": Question(files=METRICS, say=_none, otherwise=f"calibration: {ONLY_BINARY}"),
-    "updating": Question(files=METRICS, say=_none, otherwise=f"calibration: {ONLY_BINARY}"),
-    "subgroups": Question(files=METRICS, say=_none, otherwise=f"subgroups: {ONLY_BINARY}"),
-    "clusters": Question(files=METRICS, say=_none, otherwise=f"subgroups: {ONLY_BINARY}"),
+    "calibration": Question(files=METRICS, say=_calibration, otherwise="calibration was not measured"),
+    "updating": Question(files=METRICS, say=_updating, otherwise="calibration was not measured"),
     "confusion": Question(files=METRICS, say=_confusion),
     "failures": Question(files=METRICS, say=_failures),
-    "robustness": Question(files=METRICS, say=_none, otherwise=f"robustness: {ONLY_BINARY}"),
     "baselines": Question(files=METRICS, say=_baselines, otherwise="no baseline was compared"),
     "clinical": Question(files=METRICS, say=_none, otherwise=f"numbers per thousand women: {ONLY_BINARY}"),
     "prevalence": Question(files=METRICS, say=_prevalence),

@@ -4,7 +4,9 @@ from collections import Counter
 from typing import Any
 
 from mammoscope.report.answers import Question, held
+from mammoscope.report.class_words import SHORT, lower, rows_words
 from mammoscope.report.folder import RunFiles
+from mammoscope.report.subgroups import name_of
 from mammoscope.report.words import (
     METRIC_NAMES,
     PLURAL,
@@ -121,18 +123,19 @@ def _updating(files: RunFiles) -> str:
 def subgroup_rows(files: RunFiles) -> list[str]:
     """By factor the worst group with its interval, or why there is none."""
     found = held(held(files.metrics)["subgroups"])
-    level = percent(found["confidence"])
+    level, first = percent(found["confidence"]), found.get("primary", "auc")
     rows = []
     for factor in found["factors"]:
-        gap = factor["gaps"]["auc"]
+        gap = factor["gaps"][first]
         if gap["worst"] is None:
             rows.append(f"{factor['name']}: {gap['reason']}")
             continue
         worst = gap["worst_value"]
         verdict = "not tested" if gap["differs"] is None else "differs" if gap["differs"] else "not distinguishable"
+        size = (size_words if first == "auc" else rows_words)(worst, unit=found["unit"])
         rows.append(
-            f"{factor['name']}: lowest ROC AUC in {gap['worst']}, {estimate_words(worst, level=level)}, "
-            f"{size_words(worst, unit=found['unit'])}; {verdict} from {gap['best']}"
+            f"{factor['name']}: lowest {lower(SHORT[first])} in {gap['worst']}, {estimate_words(worst, level=level)}, "
+            f"{size}; {verdict} from {gap['best']}"
         )
     return rows
 
@@ -170,7 +173,8 @@ def _robustness(files: RunFiles) -> str:
     found = held(files.robustness)
     fell = [curve["name"] for curve in found["curves"] if curve["first_fall"] is not None]
     return (
-        f"{len(found['curves'])} kinds of corrupted pictures; the AUC fell beyond the patients' variation with: "
+        f"{len(found['curves'])} kinds of corrupted pictures; the {name_of(found['metric'])} fell beyond the patients' "
+        "variation with: "
         f"{', '.join(fell) or 'none'}"
     )
 

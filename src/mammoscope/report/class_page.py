@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from mammoscope.report import class_figures, class_sections
+from mammoscope.report import class_figures, class_probabilities, class_sections, measured, measured_figures
 from mammoscope.report.class_words import class_paragraph
 from mammoscope.report.drawing import Drawing
 from mammoscope.report.folder import RunFiles
@@ -13,7 +13,14 @@ from mammoscope.report.folder import RunFiles
 Facts = Mapping[str, Any]
 Row = dict[str, Any]
 
-ANCHORS = (("numbers", "Numbers"), ("baselines", "Baselines"), ("curves", "Calls and curves"))
+ANCHORS = (
+    ("numbers", "Numbers"),
+    ("baselines", "Baselines"),
+    ("curves", "Calls and curves"),
+    ("calibration", "Calibration"),
+    ("subgroups", "Subgroups"),
+    ("robustness", "Robustness"),
+)
 
 
 def class_drawings(files: RunFiles, metrics: Facts) -> list[Drawing | None]:
@@ -25,6 +32,10 @@ def class_drawings(files: RunFiles, metrics: Facts) -> list[Drawing | None]:
     if (scored := _scored(files, metrics)) is not None:
         found.append(class_figures.chance_figure(scored, classes=metrics["classes"], unit=metrics["row"]))
     found.append(class_figures.class_parts_figure(_parts(files, metrics)))
+    found.append(class_probabilities.class_calibration_figure(metrics["units"][metrics["headline"]]))
+    if metrics.get("subgroups"):
+        whole = metrics["units"][metrics["headline"]]["test"]
+        found.append(measured_figures.forest_figure(metrics["subgroups"], whole=whole))
     return found
 
 
@@ -43,6 +54,9 @@ def class_context(files: RunFiles, metrics: Facts) -> Row:
         "class_units": [_unit(metrics["units"][unit]) for unit in units],
         "class_parts": _parts(files, metrics),
         "wrong_classes": wrong,
+        "subgroups": measured.subgroup_block(metrics),
+        "class_calibration": class_probabilities.class_calibration_block(metrics["units"][first]),
+        "class_conformal": class_probabilities.class_conformal_block(metrics["units"][first]),
     }
 
 

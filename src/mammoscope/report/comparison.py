@@ -8,25 +8,37 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from mammoscope.errors import SourceError
-from mammoscope.evaluation import Aggregation, Contender, Leaderboard, Measured, measure, sample_of, unit_rows
-from mammoscope.report.class_places import ClassContest, class_comparison
-from mammoscope.report.class_words import is_classes
+from mammoscope.evaluation import (
+    Aggregation,
+    Contender,
+    Leaderboard,
+    class_sample,
+    measure,
+    measure_classes,
+    sample_of,
+    unit_rows,
+)
+from mammoscope.evaluation.comparison import AnyMeasured
+from mammoscope.report.class_sections import matrix
+from mammoscope.report.class_words import SHORT, class_metrics, is_classes, label_words, lower, rows_words
+from mammoscope.report.differences import recipe_words, setting_table
 from mammoscope.report.drawing import MOST, MUTED, Drawing, draw, line_style, unit_square
 from mammoscope.report.folder import MADE_BY, Missing, RunFiles, read_run
 from mammoscope.report.page import inline, rendered, usable_metrics
 from mammoscope.report.places import (
+    PAIRED,
+    PAIRED_CLASSES,
     Pair,
     board,
     board_block,
     board_words,
-    headings,
     metric_pairs,
     paired,
     places_figure,
 )
-from mammoscope.report.sections import number_table, settings
+from mammoscope.report.sections import estimate_cell, number_table
 from mammoscope.report.tables import as_csv
-from mammoscope.report.words import interval, number, size_words
+from mammoscope.report.words import NONE, interval, number, size_words
 from mammoscope.storage import write_text
 from mammoscope.vocabulary import Part
 
@@ -54,7 +66,8 @@ def write_comparison(runs: Sequence[Path], *, out: Path) -> Path:
 
     Args:
         runs: Two to twelve run folders, each measured, all of yes or no or all of the same classes.
-        out: HTML file to write; beside it `<name>-roc-<unit>.svg`, `<name>-differences.csv` and `<name>-places.csv`.
+        out: HTML file to write; beside it `<name>-places.svg`, of yes or no `<name>-roc-<unit>.svg`, and
+            `<name>-differences.csv` and `<name>-places.csv`.
 
     Returns:
         `out`.
@@ -71,50 +84,67 @@ def write_comparison(runs: Sequence[Path], *, out: Path) -> Path:
     for other in named[1:]:
         _refuse_other_question(named[0], other)
         _refuse_other_test_part(named[0], other)
-    if is_classes(named[0].metrics):
-        return _write_classes(named, out=out)
-    units = [unit for unit in named[0].metrics["units"] if all(unit in run.metrics["units"] for run in named)]
-    measured = {unit: [_measured(run, unit) for run in named] for unit in units}
-    drawings = {unit: _roc(named, unit) for unit in _shown(named, units)}
-    for unit, drawing in drawings.items():
-        if drawing is not None:
-            write_text(out.parent / f"{out.stem}-roc-{unit}.svg", drawing.svg)
     first, called = named[0].metrics, [run.name for run in named]
-    pairs = {unit: paired(called, found, confidence=first["confidence"]) for unit, found in measured.items()}
-    ranked = board([Contender(name=run.name, rows=run.test) for run in named], first)
-    rows = [{"unit": unit, **asdict(pair)} for unit, found in pairs.items() for pair in found]
-    write_text(out.parent / f"{out.stem}-differences.csv", as_csv(rows))
+    several, metric, unit = is_classes(first), first.get("primary", "auc"), first["headline"]
+    units = [one for one in first["units"] if all(one in run.metrics["units"] for run in named)]
+    measured = {one: [_measured(run, one) for run in named] for one in units}
+    level = first["confidence"]
+    pairs = {one: paired(called, found, metric=metric, confidence=level) for one, found in measured.items()}
+    ranked = board([_contender(run) for run in named], first)
+    curves = {} if several else {one: _roc(named, one) for one in _shown(named, units)}
     side_by_side = places_figure(ranked, called)
-    if side_by_side is not None:
-        write_text(out.parent / f"{out.stem}-places.svg", side_by_side.svg)
-    if ranked is not None:
-        write_text(out.parent / f"{out.stem}-places.csv", as_csv(_places(ranked)))
+    _write_beside(out, pairs=pairs, ranked=ranked, drawings=[side_by_side, *curves.values()])
+    others = [name for name in _others(first) if all(name in one.values for one in measured[unit])]
     page = rendered(
         "comparison.html.j2",
-        title=_title(named),
-        runs=[_head(run, place, out) for place, run in enumerate(named)],
-        summary=_summary(pairs[first["headline"]], unit=first["headline"]) if len(named) == 2 else board_words(ranked),
+        title=" against ".join(called) if len(named) == 2 else f"{len(named)} runs compared",
+        runs=_heads(named, out),
+        settings=setting_table([_recipe(run) for run in named]),
+        question=f"{label_words(first['task'])}: {', '.join(first['classes'])}" if several else None,
+        metric=SHORT[metric],
+        summary=_summary(pairs[unit], unit=unit) if len(named) == 2 else board_words(ranked),
         board=board_block(ranked),
         places_figure=inline(side_by_side),
         places_caption=side_by_side.alt if side_by_side else None,
         fingerprint=named[0].fingerprint,
-        confidence=first["confidence"],
+        confidence=level,
         replicates=first["replicates"],
         seed=first["seed"],
-        size=size_words(first["units"][first["headline"]]["test"]["auc"], unit=first["headline"]),
-        tables=[_table(named, unit) for unit in units],
-        differences=[{"unit": unit, "rows": [pair.cells for pair in pairs[unit]]} for unit in units],
+        size=_size(first, unit),
+        tables=[_class_table(named, one) if several else _table(named, one) for one in units],
+        differences=[{"unit": one, "rows": [pair.cells for pair in pairs[one]]} for one in units],
         others={
-            "unit": first["headline"],
-            "heads": headings(),
-            "rows": metric_pairs(called, measured[first["headline"]], confidence=first["confidence"]),
+            "unit": unit,
+            "heads": [SHORT[name] for name in others],
+            "rows": metric_pairs(called, measured[unit], metrics=others, confidence=level),
         },
-        figures={unit: inline(drawing) for unit, drawing in drawings.items()},
-        captions={unit: drawing.alt for unit, drawing in drawings.items() if drawing is not None},
-        warnings=[(run.name, text) for run in named for text in run.metrics["warnings"]],
+        figures={one: inline(drawing) for one, drawing in curves.items()},
+        captions={one: drawing.alt for one, drawing in curves.items() if drawing is not None},
+        matrices=[{"name": run.name, **matrix(run.metrics["units"][unit])} for run in named] if several else [],
+        warnings=_warnings(named),
     )
     write_text(out, page)
     return out
+
+
+def _write_beside(
+    out: Path, *, pairs: dict[str, list[Pair]], ranked: Leaderboard | None, drawings: Sequence[Drawing | None]
+) -> None:
+    """Figures and tables beside the page, named after it."""
+    for drawing in drawings:
+        if drawing is not None:
+            write_text(out.parent / f"{out.stem}-{drawing.name}.svg", drawing.svg)
+    rows = [{"unit": unit, **asdict(pair)} for unit, found in pairs.items() for pair in found]
+    write_text(out.parent / f"{out.stem}-differences.csv", as_csv(rows))
+    if ranked is not None:
+        write_text(out.parent / f"{out.stem}-places.csv", as_csv(_places(ranked)))
+
+
+def _warnings(named: Sequence[_Run]) -> list[tuple[str, str]]:
+    """Each warning once, with the runs that it is of."""
+    texts = dict.fromkeys(text for run in named for text in run.metrics["warnings"])
+    found = {text: [run.name for run in named if text in run.metrics["warnings"]] for text in texts}
+    return [("All runs" if len(who) == len(named) else ", ".join(who), text) for text, who in found.items()]
 
 
 def _opened(run: Path) -> _Run:
@@ -174,31 +204,6 @@ def _refuse_other_question(first: _Run, other: _Run) -> None:
         raise SourceError(f"{both} answer different questions: {targets[0]} and {targets[1]}. Compare them apart")
 
 
-def _write_classes(named: Sequence[_Run], *, out: Path) -> Path:
-    contests = [ClassContest(name=run.name, metrics=run.metrics, test=run.test) for run in named]
-    found = class_comparison(contests)
-    for name, rows in found.tables.items():
-        write_text(out.parent / f"{out.stem}-{name}.csv", as_csv(rows))
-    for drawing in found.drawings.values():
-        write_text(out.parent / f"{out.stem}-{drawing.name}.svg", drawing.svg)
-    page = rendered(
-        "class_comparison.html.j2",
-        title=_title(named),
-        runs=[_head(run, place, out) for place, run in enumerate(named)],
-        fingerprint=named[0].fingerprint,
-        figures={key: inline(drawing) for key, drawing in found.drawings.items()},
-        captions={key: drawing.alt for key, drawing in found.drawings.items()},
-        warnings=[(run.name, text) for run in named for text in run.metrics["warnings"]],
-        **found.context,
-    )
-    write_text(out, page)
-    return out
-
-
-def _title(named: Sequence[_Run]) -> str:
-    return " against ".join(run.name for run in named) if len(named) == 2 else f"{len(named)} runs compared"
-
-
 def _refuse_other_test_part(first: _Run, other: _Run) -> None:
     both = f"comparison: {first.name} and {other.name}"
     label = pl.col("label").cast(pl.String if is_classes(first.metrics) else pl.Int64)
@@ -240,11 +245,39 @@ def _refuse_other_test_part(first: _Run, other: _Run) -> None:
             )
 
 
-def _measured(run: _Run, unit: Any) -> Measured:
+def _measured(run: _Run, unit: Any) -> AnyMeasured:
     metrics = run.metrics
+    drawn = {"replicates": metrics["replicates"], "seed": metrics["seed"]}
+    if is_classes(metrics):
+        rows = run.test.sort([name for name in ("source", "patient_id", "image_id") if name in run.test.columns])
+        at: Any = "image" if unit == metrics["row"] else unit
+        return measure_classes(class_sample(rows, classes=metrics["classes"], unit=at), **drawn)
     sample = sample_of(unit_rows(run.test, unit=unit, aggregation=Aggregation(**metrics.get("aggregation", {}))))
-    threshold = metrics["units"][unit]["threshold"]["value"]
-    return measure(sample, threshold=threshold, replicates=metrics["replicates"], seed=metrics["seed"], curves=False)
+    return measure(sample, threshold=metrics["units"][unit]["threshold"]["value"], curves=False, **drawn)
+
+
+def _contender(run: _Run) -> Contender:
+    metrics = run.metrics
+    row = metrics.get("row") or metrics.get("aggregation", {}).get("row")
+    return Contender(name=run.name, rows=run.test, task=metrics.get("task"), row=row)
+
+
+def _others(metrics: dict[str, Any]) -> list[str]:
+    """Metrics whose differences stand beside that of what is quoted first."""
+    if is_classes(metrics):
+        return [name for name in PAIRED_CLASSES if name in class_metrics(metrics)]
+    return list(PAIRED)
+
+
+def _size(metrics: dict[str, Any], unit: str) -> str:
+    test = metrics["units"][unit]["test"]
+    if is_classes(metrics):
+        return rows_words(test["accuracy"], unit=unit)
+    return size_words(test["auc"], unit=unit)
+
+
+def _recipe(run: _Run) -> dict[str, Any]:
+    return run.files.recipe if isinstance(run.files.recipe, dict) else {}
 
 
 def _summary(pairs: Sequence[Pair], *, unit: str) -> str:
@@ -257,14 +290,16 @@ def _summary(pairs: Sequence[Pair], *, unit: str) -> str:
             said.append(f"{row['first']} and {row['second']} cannot be compared ({what})")
         else:
             said.append(f"{row['first']} is {row['verdict']} {row['second']} ({what})")
-    return f"By ROC AUC per {unit}, on the same test patients: {'; '.join(said)}."
+    name = lower(SHORT[pairs[0].metric])
+    return f"By {name} per {unit}, on the same test patients: {'; '.join(said)}."
 
 
 def _places(ranked: Leaderboard) -> list[dict[str, Any]]:
     return [
         {
+            "metric": ranked.metric,
             **{key: getattr(line, key) for key in ("place", "name", "p_value", "p_adjusted", "distinguishable")},
-            **{key: getattr(line.auc, key) for key in ("value", "low", "high", "n", "positives", "patients")},
+            **{key: getattr(line.result, key) for key in ("value", "low", "high", "n", "positives", "patients")},
             "behind": None if line.behind is None else line.behind.value,
         }
         for line in ranked.standings
@@ -278,40 +313,52 @@ def _only(run: _Run, unit: str) -> dict[str, Any]:
 def _table(named: Sequence[_Run], unit: str) -> dict[str, Any]:
     columns = [number_table(_only(run, unit), part="test") for run in named]
     rows = [
-        {"name": row["name"], "key": row["key"], "cells": [column["rows"][place]["cells"][0] for column in columns]}
+        {
+            "name": row["name"],
+            "first": row["key"] == "auc",
+            "cells": [column["rows"][place]["cells"][0] for column in columns],
+        }
         for place, row in enumerate(columns[0]["rows"])
+        if any(column["rows"][place]["cells"][0]["value"] != NONE for column in columns)
     ]
     return {
         "unit": unit,
         "aggregation": columns[0]["units"][0]["aggregation"],
-        "size": size_words(columns[0]["units"][0]["size"], unit=unit),
+        "size": _size(named[0].metrics, unit),
         "rows": rows,
         "thresholds": [number(column["units"][0]["threshold"]["value"]) for column in columns],
     }
 
 
-def _head(run: _Run, place: int, out: Path) -> dict[str, Any]:
-    report = run.files.folder / "report.html"
-    link = None
-    if report.is_file() and report.resolve().is_relative_to(out.resolve().parent):
-        link = report.resolve().relative_to(out.resolve().parent).as_posix()
-    model = run.files.recipe.get("model") if isinstance(run.files.recipe, dict) else None
+def _class_table(named: Sequence[_Run], unit: str) -> dict[str, Any]:
+    first = named[0].metrics
+    tests = [run.metrics["units"][unit]["test"] for run in named]
+    rows = [
+        {"name": name, "first": key == first["primary"], "cells": [estimate_cell(test.get(key)) for test in tests]}
+        for key, name in class_metrics(first).items()
+    ]
+    rule = first["units"][unit]["aggregation"]
+    return {"unit": unit, "aggregation": rule, "size": _size(first, unit), "rows": rows, "thresholds": []}
+
+
+_DASHES = {"-": "solid", ":": "dotted"}
+"""Of a line in a figure to that of its key at the head; others are dashed."""
+
+
+def _heads(named: Sequence[_Run], out: Path) -> list[dict[str, Any]]:
+    """Each run with its colour, its report, and what its recipe does otherwise than the others'."""
     colours = ("blue", "rust", "green", "purple", "ochre", "teal")
-    dash = "solid" if place < len(colours) else "dashed"
-    return {
-        "name": run.name,
-        "colour": colours[place % len(colours)],
-        "dash": dash,
-        "link": link,
-        "model": _model_words(model),
-    }
-
-
-def _model_words(model: Any) -> str | None:
-    if not isinstance(model, dict):
-        return None
-    said = [(name, value) for _, rows in settings({"model": model}) for name, value in rows if value != "none"]
-    return ", ".join(f"{name} {value}" for name, value in said)
+    words = recipe_words([_recipe(run) for run in named])
+    rows = []
+    for place, (run, said) in enumerate(zip(named, words, strict=True)):
+        report = run.files.folder / "report.html"
+        link = None
+        if report.is_file() and report.resolve().is_relative_to(out.resolve().parent):
+            link = report.resolve().relative_to(out.resolve().parent).as_posix()
+        dash = _DASHES.get(str(line_style(place)["linestyle"]), "dashed")
+        colour = colours[place % len(colours)]
+        rows.append({"name": run.name, "colour": colour, "dash": dash, "link": link, "words": said})
+    return rows
 
 
 def _shown(named: Sequence[_Run], units: Sequence[str]) -> list[str]:

@@ -103,6 +103,8 @@ def _json(folder: Path, name: str, *, kind: type) -> Json | Missing:
         return missing(name)
     except (OSError, ValueError):
         return missing(name, "damaged: not JSON")
+    if name == "robustness.json" and isinstance(found, dict) and "metric" not in found:
+        return missing(name, "written by another version")
     fits = isinstance(found, kind)
     if not fits:
         return missing(name, f"damaged: not a JSON {'array' if kind is list else 'object'}")

@@ -7,8 +7,10 @@ import polars as pl
 
 from mammoscope.errors import MammoscopeError
 from mammoscope.evaluation import Aggregation, Estimate, IntervalMethod, auc_interval, sample_of, unit_rows
+from mammoscope.report.class_words import SHORT, is_classes
 from mammoscope.report.sections import estimate_cell
-from mammoscope.report.words import METHODS, METRIC_NAMES, NONE, PLURAL, interval, number, p_words
+from mammoscope.report.subgroups import name_of
+from mammoscope.report.words import METHODS, NONE, PLURAL, interval, number, p_words
 from mammoscope.vocabulary import Part
 
 Facts = Mapping[str, Any]
@@ -51,14 +53,15 @@ def glance(metrics: Facts, robustness: Facts | None) -> list[tuple[str, str]]:
         Anchor of the section and what it says; nothing of a section that has nothing.
     """
     said: list[tuple[str, str]] = []
-    thousand = thousand_block(metrics)
+    thousand = None if is_classes(metrics) else thousand_block(metrics)
     if thousand:
         said.append(("clinic", thousand["sentence"]))
     calibration = metrics["units"][metrics["headline"]].get("calibration")
-    if calibration and calibration["scores"]["slope"]["value"] is not None:
-        of = "probabilities" if calibration["probabilities"] else "scores"
-        slope = calibration[of]["slope"]
+    of = "probabilities" if calibration and calibration["probabilities"] else "scores"
+    slope = _slope(calibration[of]) if calibration else None
+    if slope and slope["value"] is not None:
         ends = f" ({interval(slope)})" if interval(slope) else ""
+        of += " of the called class" if is_classes(metrics) else ""
         said.append(
             ("calibration", f"The {of} have a calibration slope of {number(slope['value'])}{ends}; 1 is right.")
         )
@@ -66,15 +69,22 @@ def glance(metrics: Facts, robustness: Facts | None) -> list[tuple[str, str]]:
     if groups and groups["factors"]:
         said.append(("subgroups", _worst_words(groups)))
     if robustness and robustness["curves"]:
+        what = name_of(robustness["metric"])
         falls = [curve["name"] for curve in robustness["curves"] if curve["first_fall"] is not None]
         of_all = f"of {len(robustness['curves'])} graded corruptions"
         said.append(
             (
                 "robustness",
-                f"The AUC falls for good under {len(falls)} {of_all}{': ' if falls else ''}{', '.join(falls)}.",
+                f"The {what} falls for good under {len(falls)} {of_all}{': ' if falls else ''}{', '.join(falls)}.",
             )
         )
     return said
+
+
+def _slope(found: Facts) -> Facts:
+    """Of yes or no; among several classes that of the called one."""
+    slope: Facts = found.get("call", found)["slope"]
+    return slope
 
 
 def calibration_block(result: Facts) -> Row | None:
@@ -153,28 +163,31 @@ def subgroup_block(metrics: Facts) -> Row | None:
     return {
         **{key: found[key] for key in ("unit", "threshold", "few", "tests", "confidence", "unavailable", "warnings")},
         "plural": PLURAL[found["unit"]],
-        "metrics": [METRIC_NAMES[name] for name in shown],
+        "metrics": [SHORT[name] for name in shown],
+        "several": found.get("primary", "auc") != "auc",
         "factors": factors,
     }
 
 
 def robustness_block(found: Facts) -> Row:
-    """Each corruption with the clean AUC beside that at its strongest, and where the AUC falls for good."""
+    """Each corruption at its strongest beside the clean pictures, and where what is quoted first falls for good."""
+    first = found["metric"]
     rows = [
         {
             "name": curve["name"],
             "says": curve["says"],
             "from": NONE if curve["first_fall"] is None else f"{curve['first_fall']:g}",
             "strongest": f"{curve['points'][-1]['severity']:g}",
-            "auc": estimate_cell(curve["points"][-1]["metrics"]["auc"]),
-            "drop": estimate_cell(curve["points"][-1]["drop"]["auc"]),
+            "there": estimate_cell(curve["points"][-1]["metrics"][first]),
+            "drop": estimate_cell(curve["points"][-1]["drop"]["difference"]),
         }
         for curve in found["curves"]
         if curve["points"]
     ]
     return {
-        **{key: found[key] for key in ("images", "of", "warnings", "sealed")},
-        "clean": {"name": "as they are", **estimate_cell(found["clean"]["auc"])},
+        **{key: found[key] for key in ("images", "of", "warnings", "sealed", "threshold")},
+        "metric": "AUC" if first == "auc" else SHORT[first],
+        "clean": {"name": "as they are", **estimate_cell(found["clean"][first])},
         "rows": rows,
     }
 
@@ -188,7 +201,7 @@ def seal_block(seals: Sequence[Facts]) -> list[Row]:
             "fingerprint": seal["fingerprint"],
             "budget": seal["budget"],
             "head": seal["head"],
-            "looks": [{**look, "auc": _looked(look["result"])} for look in seal["looks"]],
+            "looks": [{**look, "told": _looked(look["result"])} for look in seal["looks"]],
         }
         for seal in seals
     ]
@@ -226,7 +239,8 @@ def interval_table(metrics: Facts, predictions: pl.DataFrame) -> Row | None:
 
 
 def _worst_words(groups: Facts) -> str:
-    gaps = [(factor["name"], factor["gaps"]["auc"]) for factor in groups["factors"] if "auc" in factor["gaps"]]
+    first = groups.get("primary", "auc")
+    gaps = [(factor["name"], factor["gaps"][first]) for factor in groups["factors"] if first in factor["gaps"]]
     worst = min(
         ((name, gap) for name, gap in gaps if gap["worst_value"] is not None),
         key=lambda pair: pair[1]["worst_value"]["value"],
@@ -235,11 +249,11 @@ def _worst_words(groups: Facts) -> str:
     differ = sorted({f["name"] for f in groups["factors"] for gap in f["gaps"].values() if gap["differs"]})
     tail = f"groups differ by {', '.join(differ)}" if differ else "no difference between groups is shown"
     if worst is None:
-        return f"No group of the test part has enough patients for an AUC of its own; {tail}."
+        return f"No group of the test part has enough patients for {name_of(first)} of its own; {tail}."
     name, gap = worst
     one = gap["worst_value"]
     ends = f"{interval(one)}, {one['n']} {PLURAL[groups['unit']]}" if interval(one) else f"{one['n']}"
-    return f"The lowest AUC of a group is {number(one['value'])} ({ends}): {name} {gap['worst']}; {tail}."
+    return f"The lowest {name_of(first)} of a group is {number(one['value'])} ({ends}): {name} {gap['worst']}; {tail}."
 
 
 def _bin_error(columns: Sequence[tuple[str, Facts]], key: str) -> Row:
@@ -258,7 +272,7 @@ def _bin_error(columns: Sequence[tuple[str, Facts]], key: str) -> Row:
 
 def _gap(name: str, gap: Facts) -> Row:
     return {
-        "metric": METRIC_NAMES[name],
+        "metric": SHORT[name],
         "worst": gap["worst"],
         "best": gap["best"],
         "worst_cell": estimate_cell(gap["worst_value"]),
@@ -270,9 +284,12 @@ def _gap(name: str, gap: Facts) -> Row:
 
 
 def _looked(result: Facts | None) -> str:
-    if not result or result.get("auc") is None:
-        return NONE
-    return f"{number(result['auc'])} ({interval(result)})" if interval(result) else number(result["auc"])
+    """What a look was told: the AUC, or of several classes the metric by its name."""
+    for key, name in {"auc": "", "kappa_quadratic": "quadratic kappa ", "macro_auc": "macro AUC "}.items():
+        if result and result.get(key) is not None:
+            value = f"{name}{number(result[key])}"
+            return f"{value} ({interval(result)})" if interval(result) else value
+    return NONE
 
 
 def _ends(found: Estimate) -> Row:

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mammoscope.report.class_words import SHORT
 from mammoscope.report.drawing import BLUE, INK, LINE, MUTED, RUST, Drawing, draw, unit_square
-from mammoscope.report.words import METHODS, METRIC_NAMES, PLURAL, interval, number, percent, size_words
+from mammoscope.report.subgroups import name_of
+from mammoscope.report.words import METHODS, PLURAL, interval, number, percent, size_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,10 +102,12 @@ def forest_figure(groups: Facts, *, whole: Facts) -> Drawing | None:
         whole: Metric to its estimate over all rows of the same unit.
     """
     lines = _lines(groups)
-    names = [name for name in ("auc", "sensitivity", "specificity") if _known(groups, name)]
+    first = groups.get("primary", "auc")
+    every = dict.fromkeys(key for f in groups["factors"] for g in f["groups"] for key in g["metrics"])
+    names = [name for name in every if _known(groups, name)]
     if not lines:
         return None
-    names = names or ["auc"]
+    names = names or [first]
 
     def paint(figure: Figure) -> None:
         panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
@@ -115,13 +119,14 @@ def forest_figure(groups: Facts, *, whole: Facts) -> Drawing | None:
             label.set_color(INK)
         panels[0].set_ylim(len(lines) - 0.4, -0.8)
 
-    few = sum(group is not None and group["metrics"]["auc"]["value"] is None for _, group in lines)
+    few = sum(group is not None and group["metrics"][first]["value"] is None for _, group in lines)
     return draw(
         "subgroups",
         title="Subgroups",
         alt=f"One line a group, with {percent(groups['confidence'])} intervals; in brackets "
-        f"{PLURAL[groups['unit']]} and positives. Vertical line: all rows together, shaded its interval. "
-        + (f"{few} group{'s have' if few != 1 else ' has'} too few patients for an AUC. " if few else "")
+        f"{PLURAL[groups['unit']]}{' and positives' if first == 'auc' else ''}. Vertical line: "
+        "all rows together, shaded its interval. "
+        + (f"{few} group{'s have' if few != 1 else ' has'} no {name_of(first)}. " if few else "")
         + "The numbers stand in the table below.",
         size=(9.6, ROW * len(lines) + 0.9),
         paint=paint,
@@ -129,32 +134,33 @@ def forest_figure(groups: Facts, *, whole: Facts) -> Drawing | None:
 
 
 def robustness_figure(found: Facts) -> Drawing | None:
-    """AUC over the severity of each corruption, beside that of the clean pictures; None without a corruption."""
+    """What is quoted first over the severity of each corruption, beside the clean pictures; None without one."""
     curves = [curve for curve in found["curves"] if curve["points"]]
-    clean = found["clean"]["auc"]
+    first = found["metric"]
+    clean = found["clean"][first]
     if not curves or clean["value"] is None:
         return None
     down = -(-len(curves) // ACROSS)
-    ends = [value for c in curves for p in c["points"] for value in (p["metrics"]["auc"]["low"],) if value is not None]
-    bottom = max(0.0, min([*ends, 0.5]) - 0.03)
+    ends = [value for c in curves for p in c["points"] for value in (p["metrics"][first]["low"],) if value is not None]
+    bottom = max(_least(first), min([*ends, 0.5]) - 0.03)
 
     def paint(figure: Figure) -> None:
         panels = figure.subplots(down, ACROSS, sharey=True, squeeze=False).ravel()
         for axes in panels[len(curves) :]:
             axes.set_visible(False)
         for axes, curve in zip(panels, curves, strict=False):
-            _fall(axes, curve, clean)
+            _fall(axes, curve, clean, metric=first)
             axes.set_ylim(bottom, 1.02)
         for axes in panels[::ACROSS]:
-            axes.set_ylabel("ROC AUC")
+            axes.set_ylabel(SHORT[first])
 
     falls = ", ".join(f"{curve['name']} {_from(curve['first_fall'])}" for curve in curves)
     return draw(
         "robustness",
         title="Robustness",
-        alt=f"AUC on the test part as it is {number(clean['value'])} ({interval(clean)}; dashed), and with each "
-        f"corruption from mild to strong. By severity: {falls}. Filled: a fall beyond what the patients' variation "
-        f"explains. Bars: {percent(found['confidence'])} intervals.",
+        alt=f"{SHORT[first]} on the test part as it is {number(clean['value'])} ({interval(clean)}; dashed), and with "
+        f"each corruption from mild to strong. By severity: {falls}. Filled: a fall beyond what the patients' "
+        f"variation explains. Bars: {percent(found['confidence'])} intervals.",
         size=(9.6, 2.1 * down + 0.2),
         paint=paint,
     )
@@ -178,9 +184,11 @@ def _share(one: Facts) -> str:
 def _lines(groups: Facts) -> list[tuple[str, Facts | None]]:
     """Heads of factors (None) and their groups, from top to bottom."""
     lines: list[tuple[str, Facts | None]] = []
+    several = groups.get("primary", "auc") != "auc"
     for factor in groups["factors"]:
         lines.append((factor["name"], None))
-        lines += [(f"{g['name']}  ({g['n']:,}; {g['positives']:,})", g) for g in factor["groups"]]
+        counts = [f"{g['n']:,}" if several else f"{g['n']:,}; {g['positives']:,}" for g in factor["groups"]]
+        lines += [(f"{g['name']}  ({count})", g) for g, count in zip(factor["groups"], counts, strict=True)]
     return lines
 
 
@@ -200,32 +208,37 @@ def _forest(axes: Axes, lines: Sequence[tuple[str, Facts | None]], name: str, wh
             axes.plot([one["low"], one["high"]], [place, place], color=INK, linewidth=1.6)
         axes.plot(one["value"], place, "s", color=INK, markersize=4.5)
     low = min([one["low"] if one["low"] is not None else one["value"] for _, one in known], default=0.5)
-    left = max(0.0, min(low, 0.5) - 0.04)
+    left = max(_least(name), min(low, 0.5) - 0.04)
     for place, one in found:
         if one is None or one["value"] is None:
             axes.text(left + 0.01, place, "too few", color=MUTED, fontsize=8.5, va="center", style="italic")
     for place, (_, group) in enumerate(lines):
         if group is None and place:
             axes.axhline(place - 0.5, color=LINE, linewidth=0.8)
-    axes.set(xlim=(left, 1.02), title=METRIC_NAMES[name])
+    axes.set(xlim=(left, 1.02), title=SHORT[name])
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
 
 
-def _fall(axes: Axes, curve: Facts, clean: Facts) -> None:
+def _least(metric: str) -> float:
+    """A kappa may be below chance."""
+    return -1.0 if metric.startswith("kappa") else 0.0
+
+
+def _fall(axes: Axes, curve: Facts, clean: Facts, *, metric: str) -> None:
     axes.axhline(clean["value"], color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
     places = range(len(curve["points"]))
-    values = [point["metrics"]["auc"]["value"] for point in curve["points"]]
+    values = [point["metrics"][metric]["value"] for point in curve["points"]]
     axes.plot(places, [np.nan if value is None else value for value in values], color=BLUE, linewidth=1.2)
     for place, point in zip(places, curve["points"], strict=True):
-        auc, fell = point["metrics"]["auc"], point["drop"]["verdict"] == "above"
-        if auc["low"] is not None:
-            axes.plot([place, place], [auc["low"], auc["high"]], color=BLUE, linewidth=1.2)
-        if auc["value"] is not None:
+        quoted, fell = point["metrics"][metric], point["drop"]["verdict"] == "above"
+        if quoted["low"] is not None:
+            axes.plot([place, place], [quoted["low"], quoted["high"]], color=BLUE, linewidth=1.2)
+        if quoted["value"] is not None:
             axes.plot(
                 place,
-                auc["value"],
+                quoted["value"],
                 "o",
                 color=RUST if fell else BLUE,
                 markersize=5,

@@ -230,7 +230,7 @@ def _results(metrics: dict[str, Any] | Missing, files: RunFiles) -> dict[str, An
         *((("members", "Members"),) if besides["members"] else ()),
         *((("tasks", "Tasks"),) if besides["tasks"] else ()),
     ]
-    glance = beside.beside_glance(metrics, _events(files))
+    glance = [*measured.glance(metrics, _known(files.robustness)), *beside.beside_glance(metrics, _events(files))]
     if is_classes(metrics):
         found = _NOTHING | class_context(files, metrics) | besides
         return found | {"several": True, "glance": glance, "anchors": [*CLASS_ANCHORS, *more, *ANCHORS]}
@@ -244,7 +244,7 @@ def _yes_or_no(metrics: dict[str, Any], files: RunFiles, glance: list[tuple[str,
     wrong = None if scored is None or threshold is None else sections.hardest(scored, threshold=threshold)
     return {
         "summary": paragraph(metrics),
-        "glance": [*measured.glance(metrics, _known(files.robustness)), *glance],
+        "glance": glance,
         "test_table": sections.number_table(metrics, part="test"),
         "tune_table": sections.number_table(metrics, part="tune"),
         "baseline_rows": sections.baseline_table(metrics),

@@ -1,4 +1,4 @@
-"""Several runs in the order of their AUC, and their paired differences: plain values for the page and the CSV."""
+"""Several runs in the order of what is quoted first, and their paired differences: for the page and the CSV."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,15 @@ from mammoscope.evaluation import (
     Contender,
     Leaderboard,
     Measured,
-    auc_difference,
     delong_difference,
     holm,
     leaderboard,
     metric_difference,
 )
+from mammoscope.evaluation.comparison import AnyMeasured
+from mammoscope.report.class_words import SHORT, lower
 from mammoscope.report.drawing import INK, MUTED, Drawing, broken, draw, line_style
-from mammoscope.report.words import METRIC_NAMES, NONE, interval, number, p_words
+from mammoscope.report.words import NONE, interval, number, p_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +30,8 @@ else:  # heavy, and only drawing needs it
 
 Row = dict[str, Any]
 PAIRED = ("auc", "average_precision", "sensitivity", "specificity", "brier")
-"""Metrics whose paired differences are shown."""
+PAIRED_CLASSES = ("kappa_quadratic", "macro_auc", "accuracy", "balanced_accuracy", "kappa")
+"""Metrics whose paired differences are shown, of yes or no and of several classes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +41,11 @@ class Pair:
     Attributes:
         first: Name.
         second: Name.
-        value: AUC of the first minus AUC of the second; None where not defined.
+        metric: What is compared.
+        value: Of the first minus that of the second; None where not defined.
         low: Lower end of its bootstrap interval.
         high: Upper end.
-        p_value: Paired clustered DeLong; None where there is none.
+        p_value: Paired clustered DeLong of an AUC, else of the bootstrap; None where there is none.
         p_adjusted: After Holm's correction over all pairs of the unit.
         verdict: Of the first: `above` or `below` where the interval leaves out 0 and the corrected test agrees.
         reason: Why there is no value.
@@ -50,6 +53,7 @@ class Pair:
 
     first: str
     second: str
+    metric: str
     value: float | None
     low: float | None
     high: float | None
@@ -73,12 +77,13 @@ class Pair:
         }
 
 
-def paired(names: Sequence[str], measured: Sequence[Measured], *, confidence: float) -> list[Pair]:
+def paired(names: Sequence[str], measured: Sequence[AnyMeasured], *, metric: str, confidence: float) -> list[Pair]:
     """Every pair of runs at one unit, patients resampled together.
 
     Args:
         names: Of the runs.
         measured: The same rows of each, with the same draws.
+        metric: What is quoted first.
         confidence: Level of the intervals; 1 - confidence is that of the tests.
 
     Returns:
@@ -88,52 +93,55 @@ def paired(names: Sequence[str], measured: Sequence[Measured], *, confidence: fl
         SourceError: They are not of the same rows.
     """
     pairs = list(combinations(range(len(names)), 2))
-    tests = [delong_difference(measured[a].sample, measured[b].sample, confidence=confidence) for a, b in pairs]
-    known = [test.p_value for test in tests if test.p_value is not None]
-    corrected = iter(holm(np.array(known, dtype=np.float64)).tolist()) if known else iter(())
-    found = []
-    for (one, other), test in zip(pairs, tests, strict=True):
-        difference = auc_difference(measured[one], measured[other], confidence=confidence)
-        adjusted = None if test.p_value is None else float(next(corrected))
+    found = [metric_difference(measured[a], measured[b], metric=metric, confidence=confidence) for a, b in pairs]
+    p_values = [
+        _p_value(measured[a], measured[b], told.p_value, confidence=confidence)
+        for (a, b), told in zip(pairs, found, strict=True)
+    ]
+    known = np.array([p for p in p_values if p is not None], dtype=np.float64)
+    corrected = iter(holm(known).tolist())
+    rows = []
+    for (one, other), told, p_value in zip(pairs, found, p_values, strict=True):
+        adjusted = None if p_value is None else float(next(corrected))
         shown = adjusted is None or adjusted < 1.0 - confidence
-        verdict = difference.verdict if shown or difference.verdict is None else "not distinguishable"
-        found.append(
+        rows.append(
             Pair(
                 first=names[one],
                 second=names[other],
-                value=difference.auc.value,
-                low=difference.auc.low,
-                high=difference.auc.high,
-                p_value=test.p_value,
+                metric=metric,
+                **{key: getattr(told.difference, key) for key in ("value", "low", "high", "reason")},
+                p_value=p_value,
                 p_adjusted=adjusted,
-                verdict=verdict,
-                reason=difference.auc.reason,
+                verdict=told.verdict if shown or told.verdict is None else "not distinguishable",
             )
         )
-    return found
+    return rows
 
 
-def metric_pairs(names: Sequence[str], measured: Sequence[Measured], *, confidence: float) -> list[Row]:
-    """Differences of the metrics of `PAIRED` for every pair, not corrected for their number."""
+def _p_value(one: AnyMeasured, other: AnyMeasured, drawn: float | None, *, confidence: float) -> float | None:
+    """Of yes or no the clustered DeLong test; of several classes that of the replicates."""
+    if isinstance(one, Measured) and isinstance(other, Measured):
+        return delong_difference(one.sample, other.sample, confidence=confidence).p_value
+    return drawn
+
+
+def metric_pairs(
+    names: Sequence[str], measured: Sequence[AnyMeasured], *, metrics: Sequence[str], confidence: float
+) -> list[Row]:
+    """Differences of several metrics for every pair, not corrected for their number."""
     rows = []
     for one, other in combinations(range(len(names)), 2):
         found = [
-            metric_difference(measured[one], measured[other], metric=name, confidence=confidence) for name in PAIRED
+            metric_difference(measured[one], measured[other], metric=name, confidence=confidence).difference
+            for name in metrics
         ]
-        cells = [
-            {
-                "value": number(one.difference.value),
-                "ends": interval({"low": one.difference.low, "high": one.difference.high}),
-                "reason": one.difference.reason,
-            }
-            for one in found
-        ]
+        cells = [_cell(told.value, told.low, told.high, told.reason) for told in found]
         rows.append({"first": names[one], "second": names[other], "cells": cells})
     return rows
 
 
 def board(contenders: Sequence[Contender], metrics: Mapping[str, Any]) -> Leaderboard | None:
-    """Runs ranked at their headline's unit; None where the AUC is not defined."""
+    """Runs ranked at their headline's unit; None where what is quoted first is not defined."""
     try:
         return leaderboard(
             contenders,
@@ -156,7 +164,7 @@ def board_block(found: Leaderboard | None) -> Row | None:
         {
             "place": line.place,
             "name": line.name,
-            "auc": _cell(line.auc.value, line.auc.low, line.auc.high, line.auc.reason),
+            "result": _cell(line.result.value, line.result.low, line.result.high, line.result.reason),
             "behind": None
             if line.behind is None
             else _cell(line.behind.value, line.behind.low, line.behind.high, line.behind.reason),
@@ -166,11 +174,18 @@ def board_block(found: Leaderboard | None) -> Row | None:
         }
         for line in found.standings
     ]
-    return {"rows": rows, "together": list(found.not_distinguishable), "notes": list(found.notes), "unit": found.unit}
+    return {
+        "rows": rows,
+        "together": list(found.not_distinguishable),
+        "notes": list(found.notes),
+        "unit": found.unit,
+        "metric": SHORT[found.metric],
+        "by": lower(SHORT[found.metric]),
+    }
 
 
 def places_figure(found: Leaderboard | None, names: Sequence[str]) -> Drawing | None:
-    """The runs in their order, each AUC and its distance from the highest with intervals; None without a board.
+    """The runs in their order, with intervals, and their distance from the highest; None without a board.
 
     Args:
         found: The board.
@@ -184,14 +199,14 @@ def places_figure(found: Leaderboard | None, names: Sequence[str]) -> Drawing | 
     def paint(figure: Figure) -> None:
         left, right = figure.subplots(1, 2, sharey=True)
         for place, row in enumerate(rows):
-            for axes, one in ((left, row.auc), (right, row.behind)):
+            for axes, one in ((left, row.result), (right, row.behind)):
                 if one is None or one.value is None:
                     continue
                 if one.low is not None:
                     axes.plot([one.low, one.high], [place, place], color=colours[row.name], linewidth=2.4)
                 axes.plot(one.value, place, "o", color=colours[row.name], markersize=6)
         right.axvline(0.0, color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
-        left.set(xlabel=f"ROC AUC per {found.unit}", ylim=(len(rows) - 0.4, -0.6))
+        left.set(xlabel=f"{SHORT[found.metric]} per {found.unit}", ylim=(len(rows) - 0.4, -0.6))
         right.set(xlabel="behind the highest")
         left.set_yticks(range(len(rows)), [broken(row.name) for row in rows])
         for axes in (left, right):
@@ -200,13 +215,14 @@ def places_figure(found: Leaderboard | None, names: Sequence[str]) -> Drawing | 
             axes.tick_params(axis="y", length=0, labelcolor=INK)
 
     said = "; ".join(
-        f"{row.name} {number(row.auc.value)} ({interval({'low': row.auc.low, 'high': row.auc.high})})" for row in rows
+        f"{row.name} {number(row.result.value)} ({interval({'low': row.result.low, 'high': row.result.high})})"
+        for row in rows
     )
     return draw(
         "places",
         title="Runs side by side",
-        alt=f"ROC AUC per {found.unit} with intervals: {said}. Right: paired distance from the highest; where its "
-        "interval crosses 0 the two are not told apart.",
+        alt=f"{SHORT[found.metric]} per {found.unit} with intervals: {said}. Right: paired distance from the highest; "
+        "where its interval crosses 0 the two are not told apart.",
         size=(9.6, 0.36 * len(rows) + 0.8),
         paint=paint,
     )
@@ -219,20 +235,14 @@ def board_words(found: Leaderboard | None) -> str | None:
     best, together = found.standings[0], found.not_distinguishable
     others = [name for name in together if name != best.name]
     behind = [line.name for line in found.standings if line.distinguishable]
-    ends = interval({"low": best.auc.low, "high": best.auc.high})
-    said = [
-        f"{best.name} has the highest ROC AUC per {found.unit}, {number(best.auc.value)} ({ends or best.auc.reason})."
-    ]
+    ends = interval({"low": best.result.low, "high": best.result.high}) or best.result.reason
+    name = lower(SHORT[found.metric])
+    said = [f"{best.name} has the highest {name} per {found.unit}, {number(best.result.value)} ({ends})."]
     if others:
         said.append(f"Not distinguishable from it: {', '.join(others)}.")
     if behind:
         said.append(f"Shown to be below it: {', '.join(behind)}.")
     return " ".join(said)
-
-
-def headings() -> list[str]:
-    """Names of the metrics of `metric_pairs`."""
-    return [METRIC_NAMES[name] for name in PAIRED]
 
 
 def _cell(value: float | None, low: float | None, high: float | None, reason: str | None) -> Row:

@@ -1,5 +1,7 @@
 """A robustness test as a table for a terminal."""
 
+from mammoscope.report.class_words import SHORT, lower
+from mammoscope.report.subgroups import name_of
 from mammoscope.report.words import Facts, interval, number, percent
 
 
@@ -10,23 +12,24 @@ def robustness_lines(found: Facts) -> list[str]:
         found: What `robustness.json` holds.
 
     Returns:
-        Lines; `*` marks a fall of the AUC beyond what the patients' variation explains.
+        Lines; `*` marks a fall beyond what the patients' variation explains.
     """
-    clean = found["clean"]["auc"]
-    of = f"{clean['n']} images, {clean['positives']} positive, of {clean['patients']} patients"
-    lines = [f"clean: AUC {number(clean['value'])} ({percent(found['confidence'])} {interval(clean)}), {of}"]
+    first = found["metric"]
+    clean, name = found["clean"][first], name_of(first)
+    positive = f"{clean['positives']} positive, " if first == "auc" else ""
+    of = f"{clean['n']} images, {positive}of {clean['patients']} patients"
+    lines = [f"clean: {name} {number(clean['value'])} ({percent(found['confidence'])} {interval(clean)}), {of}"]
     for curve in found["curves"]:
         lines.append(f"{curve['name']} ({curve['says']})")
         for at in curve["points"]:
-            auc, drop = at["metrics"]["auc"], at["drop"]
+            quoted, drop = at["metrics"][first], at["drop"]
             calls = [
-                f"{name} {number(at['metrics'][name]['value'])}"
-                for name in ("sensitivity", "specificity")
-                if name in at["metrics"]
+                f"{lower(SHORT[key])} {number(one['value'])}" for key, one in at["metrics"].items() if key != first
             ]
             mark = "*" if drop["verdict"] == "above" else " "
             lines.append(
-                f"  {at['severity']:<6g} AUC {number(auc['value'])} ({interval(auc)})  "
-                f"fall {number(drop['auc']['value'])} ({interval(drop['auc'])}) {mark}  {', '.join(calls)}"
+                f"  {at['severity']:<6g} {name} {number(quoted['value'])} ({interval(quoted)})  "
+                f"fall {number(drop['difference']['value'])} ({interval(drop['difference'])}) {mark}  "
+                + ", ".join(calls)
             )
     return [*lines, *found["sealed"], *(f"warning: {text}" for text in found["warnings"])]

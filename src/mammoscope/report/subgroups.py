@@ -1,6 +1,7 @@
 """A subgroup analysis in words: the same on the terminal and in the report."""
 
-from mammoscope.report.words import METRIC_NAMES, Facts, interval, number, p_words, percent
+from mammoscope.report.class_words import SHORT, lower
+from mammoscope.report.words import Facts, interval, number, p_words, percent
 
 
 def subgroup_lines(found: Facts) -> list[str]:
@@ -22,29 +23,42 @@ def subgroup_lines(found: Facts) -> list[str]:
         >>> subgroup_lines(subgroups(table, replicates=200).to_json())[0]
         'density: worst AUC 0.500 in D (95 % 0.500 to 0.500, 20 positive of 40); not tested (the values do not vary over the replicates)'
     """  # noqa: E501 a line as it is printed
+    first = found.get("primary", "auc")
     lines = []
     for factor in found["factors"]:
-        gap = factor["gaps"]["auc"]
+        gap = factor["gaps"][first]
         if gap["worst"] is None:
             names = ", ".join(f"{group['name']} {group['n']}" for group in factor["groups"])
             lines.append(f"{factor['name']}: {gap['reason']} (rows: {names})")
             continue
         worst = gap["worst_value"]
-        ends = f"{percent(found['confidence'])} {interval(worst)}, {worst['positives']} positive of {worst['n']}"
+        of = f"{worst['positives']} positive of {worst['n']}" if first == "auc" else f"{worst['n']} rows"
+        ends = f"{percent(found['confidence'])} {interval(worst)}, {of}"
         lines.append(
-            f"{factor['name']}: worst AUC {number(worst['value'])} in {gap['worst']} ({ends}); {_verdict(gap)}"
+            f"{factor['name']}: worst {name_of(first)} {number(worst['value'])} in {gap['worst']} ({ends}); "
+            f"{_verdict(gap)}"
         )
         lines += [
-            f"{factor['name']}: {METRIC_NAMES[name].lower()} differs, {number(other['worst_value']['value'])} in "
+            f"{factor['name']}: {lower(SHORT[name])} differs, {number(other['worst_value']['value'])} in "
             f"{other['worst']}, {number(other['gap']['value'])} below {other['best']} "
             f"(p {p_words(other['p_adjusted'])})"
             for name, other in factor["gaps"].items()
-            if name != "auc" and other["differs"]
+            if name != first and other["differs"]
         ]
     if found["unavailable"]:
         reasons = [f"{name} ({reason})" for name, reason in found["unavailable"].items()]
         lines.append(f"no groups by {', '.join(reasons)}")
     return lines
+
+
+def name_of(metric: str) -> str:
+    """A metric within a sentence.
+
+    Example:
+        >>> name_of("auc"), name_of("kappa_quadratic")
+        ('AUC', 'quadratic kappa')
+    """
+    return "AUC" if metric == "auc" else lower(SHORT[metric])
 
 
 def _verdict(gap: Facts) -> str:
