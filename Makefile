@@ -22,8 +22,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup  ## the whole chain on synthetic mammograms; the last line is the path of the report
 	$(BIN)/mammoscope demo --out runs/demo
 
-test: setup  ## every test
-	$(BIN)/python -m pytest
+test: setup  ## every test, a worker and a thread for each processor
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
 
 check: setup  ## formatter, linter, types
 	$(BIN)/ruff format --check .
