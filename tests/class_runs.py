@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from mammoscope.pipeline import measure
 from report_runs import cohort, write_overlays, write_run
 
 ABCD = ("A", "B", "C", "D")
@@ -57,6 +58,13 @@ def write_class_run(
     answered(table, task=task, classes=classes, signal=signal, seed=seed).write_parquet(folder / "predictions.parquet")
     set_recipe(folder, target=task, measure={"threshold": "youden", "replicates": replicates, "confidence": 0.95})
     write_overlays(folder)
+    return folder
+
+
+def measured_density(folder: Path) -> Path:
+    """A run of density, measured."""
+    write_class_run(folder, signal=0.8, replicates=60)
+    measure(folder)
     return folder
 
 

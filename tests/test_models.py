@@ -1,6 +1,7 @@
 """Networks, scores and bundles."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
+from mammoscope.calibrators import Temperature
 from mammoscope.errors import BundleError, RecipeError, SourceError
 from mammoscope.images import Preprocess, read_mammogram
 from mammoscope.models import (
@@ -275,3 +277,17 @@ def test_a_bundle_of_classes_names_the_most_probable_one(tmp_path: Path) -> None
 
     assert sum(row["classes"].values()) == pytest.approx(1)
     assert row["classes"][row["call"]] == max(row["classes"].values()) == row["score"]
+    assert row["probability"] is None
+
+
+def test_a_temperature_of_classes_gives_the_call_a_probability_and_leaves_the_call(tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.png")
+    density = Task(name="density", classes=("A", "B", "C", "D"), kind="ordinal")
+    made = several("image", tmp_path / "b", tasks=(density,))
+    cooler = replace(made, manifest=made.manifest.model_copy(update={"calibrator": Temperature(temperature=0.5)}))
+
+    plain, told = (predict_files(one, [tmp_path / "in"], workers=0)[0] for one in (made, cooler))
+
+    squares = np.array(list(plain["classes"].values())) ** 2
+    assert told["probability"] == pytest.approx(squares.max() / squares.sum())
+    assert (told["call"], told["score"]) == (plain["call"], plain["score"])

@@ -9,7 +9,17 @@ import pytest
 from jsonschema import Draft202012Validator
 from sklearn.metrics import accuracy_score, cohen_kappa_score, roc_auc_score
 
-from class_runs import ABCD, KINDS, MEASURE, answered, scored, set_recipe, with_everything, write_class_run
+from class_runs import (
+    ABCD,
+    KINDS,
+    MEASURE,
+    answered,
+    measured_density,
+    scored,
+    set_recipe,
+    with_everything,
+    write_class_run,
+)
 from mammoscope.errors import SourceError
 from mammoscope.evaluation import (
     class_sample,
@@ -29,9 +39,7 @@ from report_runs import Checker, write_run
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = write_class_run(tmp_path_factory.mktemp("runs") / "density", signal=0.8, replicates=60)
-    measure(folder)
-    return folder
+    return measured_density(tmp_path_factory.mktemp("runs") / "density")
 
 
 @pytest.fixture(scope="module")

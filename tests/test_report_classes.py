@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from class_runs import KINDS, with_everything, write_class_run
+from class_runs import KINDS, measured_density, with_everything, write_class_run
 from mammoscope.cli import app
 from mammoscope.errors import SourceError
 from mammoscope.evaluation import evaluate
@@ -18,9 +18,7 @@ from report_runs import Checker, write_run
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = write_class_run(tmp_path_factory.mktemp("runs") / "density", signal=0.8, replicates=60)
-    measure(folder)
-    return folder
+    return measured_density(tmp_path_factory.mktemp("runs") / "density")
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +136,10 @@ def test_the_report_of_a_class_run_holds_calibration_and_subgroups(run: Path, fa
     assert 'id="subgroups"' in page
     assert (run / "figures" / "calibration-image.svg").is_file()
     assert (run / "figures" / "subgroups.svg").is_file()
+    told = pl.read_csv(run / "tables" / "calibration.csv").filter(of="scores")
+    assert set(told["group"]) == {"all", "called class", *"ABCD"}
+    assert told.filter(group="all", metric="brier")["value"][0] == unit["calibration"]["scores"]["brier"]["value"]
+    assert set(pl.read_csv(run / "tables" / "gaps.csv")["metric"]) == {"kappa_quadratic", "accuracy"}
 
 
 def test_the_command_line_prints_a_class_run(run: Path) -> None:

@@ -22,6 +22,7 @@ def seal(
 ) -> None:
     """Seal the test patients of a run, or tell who has looked at them: each evaluation on them is counted."""
     from mammoscope.pipeline import seal_run
+    from mammoscope.report.measured import look_words
 
     file, found = seal_run(run, budget=budget, ledger=ledger)
     if as_json:
@@ -29,8 +30,6 @@ def seal(
         return
     typer.echo(f"{file.name}: {found.sentence}")
     for look in found.looks:
-        shown = (
-            "cut short" if look.result is None else f"AUC {look.result['auc']:.3f}" if look.result.get("auc") else ""
-        )
+        shown = "cut short" if look.result is None else look_words(look.result)
         marks = ("" if look.new else "  same predictions as before") + ("  SEAL BROKEN" if look.broke_seal else "")
         typer.echo(f"{look.number:4}  {look.at}  {look.what:10}  {look.model}  {shown}{marks}")

@@ -19,13 +19,10 @@ from mammoscope.evaluation.baselines import (
 )
 from mammoscope.evaluation.class_measures import MeasuredClasses, measure_classes
 from mammoscope.evaluation.class_samples import class_sample
-from mammoscope.evaluation.comparison import metric_difference
-from mammoscope.evaluation.multiclass import evaluate_classes
+from mammoscope.evaluation.comparison import measured_estimate, metric_difference
 from mammoscope.evaluation.task_values import ClassBaselineUnit
 from mammoscope.evaluation.values import Baseline, Unit
 from mammoscope.vocabulary import Part
-
-KEPT = ("accuracy", "balanced_accuracy", "macro_auc", "macro_f1", "kappa", "kappa_linear", "kappa_quadratic")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,17 +101,13 @@ def _baseline(
     rows = about.rows.drop("prediction", strict=False).with_columns(scored)
     found: dict[Unit, ClassBaselineUnit] = {}
     for unit, model in models.items():
-        made = evaluate_classes(rows, classes=about.classes, unit=units[unit], **how)
         measured = measure_classes(
             class_sample(rows, classes=about.classes, unit=units[unit]), replicates=how["replicates"], seed=how["seed"]
         )
+        level = how["confidence"]
         found[unit] = ClassBaselineUnit(
-            test={key: made.test[key] for key in KEPT if key in made.test},
-            differences={
-                key: metric_difference(model, measured, metric=key, confidence=how["confidence"])
-                for key in KEPT
-                if key in model.values
-            },
+            test={key: measured_estimate(measured, key, confidence=level) for key in measured.values},
+            differences={key: metric_difference(model, measured, metric=key, confidence=level) for key in model.values},
         )
     return Baseline(name=name, what=what, units=found, used=guess.used, dropped=dict(guess.dropped))
 

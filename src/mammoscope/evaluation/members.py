@@ -10,18 +10,16 @@ import polars as pl
 
 from mammoscope.errors import SourceError
 from mammoscope.evaluation.class_measures import (
-    CLASS_METRICS,
     MeasuredClasses,
     measure_classes,
     primary_metric,
 )
 from mammoscope.evaluation.class_samples import class_sample
-from mammoscope.evaluation.comparison import AnyMeasured, metric_difference
+from mammoscope.evaluation.comparison import AnyMeasured, measured_estimate, metric_difference
 from mammoscope.evaluation.delong import delong_difference
 from mammoscope.evaluation.estimate import Estimate
 from mammoscope.evaluation.gaps import holm
 from mammoscope.evaluation.measures import Measured, estimates, measure
-from mammoscope.evaluation.multiclass import evaluate_classes
 from mammoscope.evaluation.samples import checked, sample_of, unit_rows
 from mammoscope.evaluation.settings import Settings, threshold_on
 from mammoscope.evaluation.tasks import classes_of, is_ordered
@@ -235,11 +233,9 @@ def _shown(measured: Measured, confidence: float) -> dict[str, Estimate]:
 def _classes(
     predictions: pl.DataFrame, *, classes: Sequence[str], how: dict[str, Any]
 ) -> tuple[MeasuredClasses, dict[str, Estimate]]:
-    rows = _in_order(predictions)
-    sample = class_sample(rows, classes=classes)
-    test = evaluate_classes(rows, classes=classes, **how).test
+    sample = class_sample(_in_order(predictions), classes=classes)
     measured = measure_classes(sample, replicates=how["replicates"], seed=how["seed"])
-    return measured, {name: test[name] for name in CLASS_METRICS if name in test}
+    return measured, {name: measured_estimate(measured, name, confidence=how["confidence"]) for name in measured.values}
 
 
 def _in_order(rows: pl.DataFrame) -> pl.DataFrame:

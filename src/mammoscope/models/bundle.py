@@ -265,7 +265,8 @@ def model_card(manifest: Manifest) -> str:
     calibration = "none: a score is no probability"
     if manifest.calibrator is not None:
         share = "an unknown share" if manifest.calibrated_at is None else f"{manifest.calibrated_at:.3g}"
-        calibration = f"`{manifest.calibrator.kind}`, on tune images of which {share} are positive: it holds there"
+        holds = f"of which {share} are positive: it holds there" if manifest.tasks[0].kind == "binary" else ""
+        calibration = f"`{manifest.calibrator.kind}`, on tune images {holds or 'with classes as common as there'}"
     size = f"{manifest.preprocess.rows} x {manifest.preprocess.cols}"
     return "\n".join(
         [

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mammoscope.calibrators import Temperature
 from mammoscope.errors import BundleError, SourceError
 from mammoscope.images import Limits, Mammogram, read_mammogram
 from mammoscope.images.folder import Found, find_pictures
@@ -44,9 +45,9 @@ def predict_files(
         One row a file, in the order given: `file` (its name; in a folder, its path from there), `score`,
         `probability` (None where the bundle has no calibrator), `call` (positive, negative, or None without a
         threshold), `laterality`, `view`, `traits` (what sets it apart from a plain mammogram); or `code` and `message`
-        where the file could not be read. Of more than two classes `call` is the most probable one and `score` its
-        probability; `classes` has them all. Of a breast or exam one row each, with `files`, before the rows of files
-        that could not be read. No file is left out.
+        where the file could not be read. Of more than two classes `call` is the one with the highest `score`,
+        `probability` is that of the call, and `classes` has all scores. Of a breast or exam one row each, with `files`,
+        before the rows of files that could not be read. No file is left out.
 
     Raises:
         BundleError: The bundle is a control, trained on labels that were exchanged between patients.
@@ -116,7 +117,11 @@ def _answered(bundle: AnyBundle, sample: Sample, *, clinical: pl.DataFrame | Non
     if task.kind != "binary":
         most = int(chances.argmax())
         classes = {name: float(chance) for name, chance in zip(task.classes, chances, strict=True)}
-        return {"score": float(chances[most]), "call": task.classes[most], "classes": classes}
+        probability = None
+        if isinstance(manifest.calibrator, Temperature):
+            probability = float(manifest.calibrator.among_classes(chances[None].astype(np.float64))[0, most])
+        about = {"call": task.classes[most], "probability": probability}
+        return {"score": float(chances[most]), **about, "classes": classes}
     score, threshold, calibrator = float(chances[1]), manifest.threshold, manifest.calibrator
     probability = None if calibrator is None else float(calibrator.apply(np.array([score]))[0])
     call = None if threshold is None else "positive" if score >= threshold else "negative"

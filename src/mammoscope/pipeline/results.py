@@ -166,6 +166,10 @@ def _of_yes_or_no(facts: dict[str, Any]) -> dict[str, Any]:
 
 def _of_classes(facts: dict[str, Any]) -> dict[str, Any]:
     """No threshold: the class with the highest score is called."""
-    test = facts["units"][facts["row"]]["test"]
+    unit = facts["units"][facts["row"]]
+    test, calibrator = unit["test"], (unit["calibration"] or {}).get("calibrator")
     named = [name for name in CLASSES_SHOWN if name in test and (facts["ordered"] or name != "kappa_quadratic")]
-    return {"results": {name: test[name] for name in named}}
+    return {
+        "calibrator": None if calibrator is None else read_calibrator(calibrator),
+        "results": {name: test[name] for name in named},
+    }

@@ -201,7 +201,7 @@ def seal_block(seals: Sequence[Facts]) -> list[Row]:
             "fingerprint": seal["fingerprint"],
             "budget": seal["budget"],
             "head": seal["head"],
-            "looks": [{**look, "told": _looked(look["result"])} for look in seal["looks"]],
+            "looks": [{**look, "told": look_words(look["result"]) or NONE} for look in seal["looks"]],
         }
         for seal in seals
     ]
@@ -283,13 +283,18 @@ def _gap(name: str, gap: Facts) -> Row:
     }
 
 
-def _looked(result: Facts | None) -> str:
-    """What a look was told: the AUC, or of several classes the metric by its name."""
-    for key, name in {"auc": "", "kappa_quadratic": "quadratic kappa ", "macro_auc": "macro AUC "}.items():
+def look_words(result: Facts | None) -> str:
+    """What a look at a sealed test set was told: the AUC, or of several classes the metric with its name.
+
+    Example:
+        >>> look_words({"auc": 0.8}), look_words({"kappa_quadratic": 0.5, "low": 0.4, "high": 0.6}), look_words(None)
+        ('AUC 0.800', 'quadratic kappa 0.500 (0.400 to 0.600)', '')
+    """
+    for key, name in {"auc": "AUC", "kappa_quadratic": "quadratic kappa", "macro_auc": "macro AUC"}.items():
         if result and result.get(key) is not None:
-            value = f"{name}{number(result[key])}"
-            return f"{value} ({interval(result)})" if interval(result) else value
-    return NONE
+            ends = interval({"low": result.get("low"), "high": result.get("high")})
+            return f"{name} {number(result[key])}{f' ({ends})' if ends else ''}"
+    return ""
 
 
 def _ends(found: Estimate) -> Row:

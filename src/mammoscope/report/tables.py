@@ -46,6 +46,13 @@ def run_tables(
     rows: dict[str, list[Row]] = {}
     if metrics is not None:
         rows = class_tables(metrics) if is_classes(metrics) else _measured(metrics)
+        units = metrics["units"].items()
+        rows["calibration"] = [row for unit, result in units for row in _calibration(unit, result)]
+        rows["reliability"] = [row for unit, result in units for row in _reliability(unit, result)]
+        rows["subgroups"], rows["gaps"] = (
+            list(_subgroups(metrics.get("subgroups"))),
+            list(_gaps(metrics.get("subgroups"))),
+        )
         rows["members"] = list(_members(metrics.get("members")))
         rows["tasks"] = list(_tasks(metrics.get("tasks", {})))
     rows |= {
@@ -86,8 +93,6 @@ def _measured(metrics: Facts) -> dict[str, list[Row]]:
             for unit, result in baseline["units"].items()
             for name, found in (*result["test"].items(), ("auc, model minus baseline", result["difference"]["auc"]))
         ],
-        "calibration": [row for unit, result in units.items() for row in _calibration(unit, result)],
-        "reliability": [row for unit, result in units.items() for row in _reliability(unit, result)],
         "decision-curve": [row for unit, result in units.items() for row in _decision(unit, result)],
         "per-thousand": [
             {"unit": unit, "prevalence": found["prevalence"], "what": what, **_number(found[what])}
@@ -95,8 +100,6 @@ def _measured(metrics: Facts) -> dict[str, list[Row]]:
             if (found := result.get("per_thousand"))
             for what in ("recalled", "found", "false_recalls", "missed")
         ],
-        "subgroups": list(_subgroups(metrics.get("subgroups"))),
-        "gaps": list(_gaps(metrics.get("subgroups"))),
         "sealed": [
             {
                 "sealed": seal["fingerprint"],
@@ -150,28 +153,34 @@ def _confusion(unit: str, result: Facts) -> Iterator[Row]:
                 yield {"unit": unit, "truth": truth, "called": name, "count": cells[key], "share_of_truth": share}
 
 
-def _sides(result: Facts) -> Iterator[tuple[str, Facts]]:
+def _sides(result: Facts) -> Iterator[tuple[str, str, Facts]]:
+    """Scores and probabilities; of several classes also of the called class and of each."""
     found = result.get("calibration") or {}
-    for name in ("scores", "probabilities"):
-        if found.get(name):
-            yield name, found[name]
+    for of in ("scores", "probabilities"):
+        if side := found.get(of):
+            yield of, "all", side
+            if "call" in side:
+                yield of, "called class", side["call"]
+                yield from ((of, name, one) for name, one in side["classes"].items())
 
 
 def _calibration(unit: str, result: Facts) -> Iterator[Row]:
-    for of, side in _sides(result):
+    for of, group, side in _sides(result):
+        about = {"unit": unit, "of": of, "group": group}
         for name, found in side.items():
             if isinstance(found, Mapping) and "value" in found:
-                yield {"unit": unit, "of": of, "metric": name, **_number(found)}
+                yield {**about, "metric": name, **_number(found)}
         for name in ("equal_width", "equal_mass"):
-            found = side[name]
-            yield {"unit": unit, "of": of, "metric": f"ece, {found['asked']} bins {name}", **_number(found["error"])}
+            found, error = side[name], side[name]["error"]
+            told = _number(error) if isinstance(error, Mapping) else _number({"value": error})
+            yield {**about, "metric": f"ece, {found['asked']} bins {name}", **told}
 
 
 def _reliability(unit: str, result: Facts) -> Iterator[Row]:
-    for of, side in _sides(result):
-        for one in side["curve"]:
+    for of, group, side in _sides(result):
+        for one in side.get("curve", ()):
             bounds = {"from": one["low"], "to": one["high"], "mean_score": one["mean_score"]}
-            yield {"unit": unit, "of": of, **bounds, **_number(one["share_positive"])}
+            yield {"unit": unit, "of": of, "group": group, **bounds, **_number(one["share_positive"])}
 
 
 def _decision(unit: str, result: Facts) -> Iterator[Row]:
