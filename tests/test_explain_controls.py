@@ -77,7 +77,7 @@ def recipe(**changes: object) -> Recipe:
             "model": {"kind": "simple-cnn", "channels": [4, 8]},
             "training": {"batch_size": 8},
             "stages": [{"epochs": 1, "lr": 1e-3}],
-            "measure": {"replicates": 50},
+            "measure": {"replicates": 200},
             **changes,
         }
     )

@@ -1,6 +1,7 @@
 """`mammoscope similar`: who can be a neighbour, what is kept, and what is shown."""
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,7 @@ def test_neighbours_are_training_pictures_and_never_of_the_same_patient(
     distances = [one["distance"] for one in query["neighbours"]]
     assert distances == sorted(distances)
     assert sum(query["shares"].values()) == pytest.approx(1.0)
+    assert query["image_id"] == own["image_id"]
 
 
 def test_a_file_of_the_data_set_is_embedded_as_its_prepared_picture_was(
@@ -188,6 +190,8 @@ def test_the_command_leaves_a_page_that_needs_nothing_else(run: Path, work: "Wor
     assert json.loads((tmp_path / "out" / "similar.json").read_text()) == found
     assert [bool(query["code"]) for query in found["queries"]] == [False, False, True]
     assert page.count("<img") == 2 * (1 + 3)
+    own = re.findall(r'class="query"><div class="frame"><img src="([^"]+)"', page.replace("\n", ""))
+    assert len(set(own)) == 2  # files of equal names have pictures of their own
     assert "://" not in page
     assert 'src="data:' in page
 

@@ -67,7 +67,8 @@ def _neighbours(found: dict[str, Any]) -> list[str]:
             lines.append(f"{query['code']:10} {query['file']}  {query['note']}")
             continue
         shares = ", ".join(f"{share:.0%} {name}" for name, share in query["shares"].items())
-        lines.append(f"{query['file']}: {found['task']} of its {len(query['neighbours'])} neighbours: {shares}")
+        named = query["image_id"] or query["file"]
+        lines.append(f"{named}: {found['task']} of its {len(query['neighbours'])} neighbours: {shares}")
         lines += [f"  note: {note}" for note in query["note"].split("; ") if note]
         lines += [
             f"  {one['distance']:.4f}  {one['class'] or 'not known':10} {one['image_id']}"

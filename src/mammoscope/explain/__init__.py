@@ -22,7 +22,6 @@ from mammoscope.explain.neighbours import Neighbours, nearest_distances, nearest
 from mammoscope.explain.perturbation import occlusion, random_masks, rise
 from mammoscope.explain.picture import TRUTH_RGB, colours, side_by_side
 from mammoscope.explain.predictions import GROUPS, clearest, explain_predictions
-from mammoscope.explain.medoids import Prototype, prototypes
 from mammoscope.explain.question import Question, question_of
 from mammoscope.explain.reading import Reader, reader_of
 from mammoscope.explain.rollout import attention_rollout, rolled

@@ -26,6 +26,7 @@ class Query:
         name: Of its file, or of the folder of its files.
         pictures: As the network sees them; none where the file could not be read.
         patient: Source and patient, where they are known.
+        image_id: Of a single file that the index holds.
         code: Of the refusal where the file could not be read.
         why: In words.
     """
@@ -33,6 +34,7 @@ class Query:
     name: str
     pictures: tuple[Mammogram, ...] = ()
     patient: tuple[str, str] | None = None
+    image_id: str | None = None
     code: str | None = None
     why: str = ""
 
@@ -60,15 +62,16 @@ def read_queries(
     for number, one in enumerate(find_pictures(files)):
         known = _record(one.path, index=index)
         owner = told or (None if known is None else (str(known["source"]), str(known["patient_id"])))
+        image = None if known is None else str(known["image_id"])
         try:
             picture = _read(one, manifest=manifest, known=known or {})
         except ImageError as error:
-            refused.append(Query(name=one.name, patient=owner, code=error.code, why=str(error)))
+            refused.append(Query(name=one.name, patient=owner, image_id=image, code=error.code, why=str(error)))
             continue
         side = str(picture.laterality or "side unknown") if manifest.unit == "breast" else ""
         key = (str(one.path.resolve().parent), side) if manifest.design.bags else (str(number), "")
         name = f"{one.path.resolve().parent.name} {side}".strip() if manifest.design.bags else one.name
-        before = groups.get(key, Query(name=name, patient=owner))
+        before = groups.get(key, Query(name=name, patient=owner, image_id=None if manifest.design.bags else image))
         groups[key] = replace(before, pictures=(*before.pictures, picture), patient=before.patient or owner)
     return [*groups.values(), *refused]
 

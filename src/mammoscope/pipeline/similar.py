@@ -66,7 +66,7 @@ def similar_cases(
     rows = [_answered(one, known, most=most, clinical=clinical) for one in found]
     facts = _facts(embedded, run=run) | {"queries": rows}
     write_text(out / "similar.json", json.dumps(facts, indent=2, allow_nan=False))
-    pictures = {one.name: [_thumb(picture.pixels) for picture in one.pictures] for one in found}
+    pictures = [[_thumb(picture.pixels) for picture in one.pictures] for one in found]
     from mammoscope.report import write_similar
 
     write_similar(facts, pictures=pictures, neighbours=_thumbs(facts, cache=cache), out=out / "similar.html")
@@ -136,7 +136,7 @@ class _Known:
 def _answered(query: Query, known: _Known, *, most: int, clinical: pl.DataFrame | None) -> dict[str, Any]:
     from mammoscope.explain import nearest_samples, share_nearer
 
-    about: dict[str, Any] = {"file": query.name, "code": query.code, "note": query.why}
+    about: dict[str, Any] = {"file": query.name, "image_id": query.image_id, "code": query.code, "note": query.why}
     if query.code is not None:
         return about
     bundle, embedded = known.embedded.bundle, known.embedded

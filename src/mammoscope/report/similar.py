@@ -14,13 +14,13 @@ Thumbs = dict[str, UInt8[np.ndarray, "_ _"]]
 
 
 def write_similar(
-    facts: Facts, *, pictures: dict[str, list[UInt8[np.ndarray, "_ _"]]], neighbours: Thumbs, out: Path
+    facts: Facts, *, pictures: list[list[UInt8[np.ndarray, "_ _"]]], neighbours: Thumbs, out: Path
 ) -> Path:
     """Write a page of queries, each beside its nearest training samples.
 
     Args:
         facts: What `similar.json` holds.
-        pictures: Of each query by its name, 8 bits, for the page.
+        pictures: Of each query, 8 bits, for the page.
         neighbours: Of training samples, by the file in the cache; what is not there is named in its place.
         out: HTML file to write.
 
@@ -34,10 +34,10 @@ def write_similar(
     queries = [
         {
             **query,
-            "uris": [data_uri(pixels) for pixels in pictures.get(query["file"], ())],
+            "uris": [data_uri(pixels) for pixels in shown],
             "neighbours": [_card(one, uris) for one in query.get("neighbours", ())],
         }
-        for query in facts["queries"]
+        for query, shown in zip(facts["queries"], pictures, strict=True)
     ]
     write_text(out, rendered("similar.html.j2", facts=facts, queries=queries, classes=None))
     return out
