@@ -26,7 +26,7 @@ from mammoscope.explain import (
 )
 from mammoscope.models import Bundle, Design, SimpleCnn, build, predict_files
 from mammoscope.models.ensemble import together
-from mammoscope.pipeline import compare_maps, divide, fit, make_ready, measure
+from mammoscope.pipeline import compare_maps, divide, fit, make_ready, measure, rank_runs
 from mammoscope.training import Recipe, control_of, permuted, training_data
 
 if TYPE_CHECKING:
@@ -125,11 +125,13 @@ def test_its_predictions_have_the_true_labels_and_its_numbers_say_what_it_is(run
     assert Bundle.from_pretrained(runs[1] / "bundle").manifest.meaning.startswith("nothing: a control")
 
 
-def test_a_control_is_not_predicted_with_and_is_no_member_of_an_ensemble(runs: tuple[Path, Path]) -> None:
+def test_a_control_is_not_predicted_with_not_ranked_and_no_member_of_an_ensemble(runs: tuple[Path, Path]) -> None:
     bundles = [Bundle.from_pretrained(run / "bundle") for run in runs]
 
     with pytest.raises(BundleError, match="tiny-permuted-labels: is a control"):
         predict_files(bundles[1], [runs[1]])
+    with pytest.raises(RecipeError, match="control: is a control, trained on labels that were exchanged"):
+        rank_runs(runs)
     with pytest.raises(BundleError, match="ensemble: tiny-permuted-labels is a control"):
         together(bundles)
 

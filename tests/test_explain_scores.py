@@ -206,6 +206,19 @@ def test_the_table_has_every_baseline_and_every_group() -> None:
     assert table_text(rows).splitlines()[0] == "| map | defined | " + " | ".join(MEASURES) + " |"
 
 
+def test_what_was_learned_is_the_difference_to_random_weights_on_the_same_pictures() -> None:
+    scores = score_maps(known(0.4), [shown(n) for n in range(10)], methods=("layer-cam",))
+    trained, random = (scores.filter(pl.col("map") == f"layer-cam{end}")["energy"] for end in ("", ", random weights"))
+
+    rows = localisation_table(scores, replicates=50)
+
+    learned = table_of(rows, "layer-cam", "energy")["learned"]
+    assert learned["value"] == pytest.approx((trained - random).mean())
+    assert learned["low"] <= learned["value"] <= learned["high"]
+    assert table_of(rows, "layer-cam, random weights", "energy")["learned"] is None
+    assert table_of(rows, "centre", "energy")["learned"] is None
+
+
 def test_a_mean_of_the_table_is_the_mean_and_its_interval_resamples_patients() -> None:
     scores = score_maps(known(), [shown(n) for n in range(12)], random_seeds=())
     cells = scores.filter(pl.col("map") == "grad-cam")

@@ -22,6 +22,7 @@ from mammoscope.models import Classifier, Inputs, build
 
 GROUPS = ("size", "kind", "label", "view")
 ABOUT = ("image_id", "patient_id", "source", "size", "kind", "label", "sample_id")
+UNTRAINED = ", random weights"
 SAME = 1e-6  # weights of views that differ by less are equal
 FEW = 10  # pictures below which an interval is not to be trusted
 
@@ -96,7 +97,7 @@ def _made(
         found.append((method, [explain_inputs(network, inputs, **how)]))
         if randoms:
             others = [explain_inputs(one, inputs, **how) for one in randoms]
-            found.append((f"{method}, random weights", others))
+            found.append((f"{method}{UNTRAINED}", others))
     return found
 
 
@@ -150,28 +151,55 @@ def localisation_table(
 
     Returns:
         One row a map, group and measure: `map`, `group`, `measure`, `n`, `patients`, `defined` (share of its maps),
-        `mean` (an `Estimate` as a dictionary) and, over all pictures, `difference` to the baseline on the same ones.
+        `mean` (an `Estimate` as a dictionary) and, over all pictures, `difference` to the baseline on the same ones;
+        of a method also `learned`, the difference to the same method with random weights. None where there is none.
 
     Source:
         Field and Welsh, J. R. Stat. Soc. B 69 (2007): the cluster bootstrap.
     """
     how: dict[str, Any] = {"replicates": replicates, "confidence": confidence, "seed": seed}
-    base = scores.filter(pl.col("map") == against).select("source", "image_id", *MEASURES)
-    paired = scores.join(base, on=["source", "image_id"], how="left", suffix="_base", maintain_order="left")
+    paired = _beside(scores, against=against)
     rows: list[dict[str, Any]] = []
     for group, of_group in _groups(paired):
         for name in of_group["map"].unique(maintain_order=True):
             these = of_group.filter(pl.col("map") == name)
             columns = {one: these[one].to_numpy() for one in MEASURES}
-            if group == "all" and name != against:
-                columns |= {f"{one} difference": (these[one] - these[f"{one}_base"]).to_numpy() for one in MEASURES}
+            if group == "all":
+                columns |= _differences(these, name=name, against=against)
             found = clustered_means(these, columns, **how)
             about = {"map": name, "group": group, "defined": float(these["defined"].mean())}  # type: ignore[arg-type]
             for one in MEASURES:
-                apart = found.get(f"{one} difference")
                 row = about | {"measure": one, "n": these.height, "patients": found[one].patients}
-                rows.append(row | {"mean": asdict(found[one]), "difference": None if apart is None else asdict(apart)})
+                apart = {key: found.get(f"{one} {key}") for key in ("difference", "learned")}
+                told = {key: None if value is None else asdict(value) for key, value in apart.items()}
+                rows.append(row | {"mean": asdict(found[one]), **told})
     return rows
+
+
+def _beside(scores: pl.DataFrame, *, against: str) -> pl.DataFrame:
+    """Each score with that of the baseline, and that of the same method with random weights, on the same picture."""
+    one_picture = ["source", "image_id"]
+    base = scores.filter(pl.col("map") == against).select(*one_picture, *MEASURES)
+    chance = scores.filter(pl.col("map").str.ends_with(UNTRAINED)).with_columns(
+        pl.col("map").str.strip_suffix(UNTRAINED)
+    )
+    return scores.join(base, on=one_picture, how="left", suffix="_base", maintain_order="left").join(
+        chance.select(*one_picture, "map", *MEASURES),
+        on=[*one_picture, "map"],
+        how="left",
+        suffix="_untrained",
+        maintain_order="left",
+    )
+
+
+def _differences(these: pl.DataFrame, *, name: str, against: str) -> dict[str, np.ndarray]:
+    found = {}
+    for one in MEASURES:
+        if name != against:
+            found[f"{one} difference"] = (these[one] - these[f"{one}_base"]).to_numpy()
+        if not these[f"{one}_untrained"].is_null().any():
+            found[f"{one} learned"] = (these[one] - these[f"{one}_untrained"]).to_numpy()
+    return found
 
 
 def _groups(scores: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:

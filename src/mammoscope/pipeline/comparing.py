@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mammoscope.errors import RecipeError
 from mammoscope.pipeline.folder import read_json, read_table
 from mammoscope.pipeline.sealing import NOTE, Looking, counted_look
 
@@ -86,6 +87,7 @@ def counted_looks(paths: Sequence[Path], *, what: str, break_seal: bool = False)
         A context manager of the looks by path; whoever looks fills in their results.
 
     Raises:
+        RecipeError: A run is a control, trained on labels that were exchanged between patients.
         SealError: A budget is spent, or a ledger is not whole: then nothing is shown.
     """
     with ExitStack() as stack:
@@ -94,6 +96,7 @@ def counted_looks(paths: Sequence[Path], *, what: str, break_seal: bool = False)
             run = _run_of(path)
             if run is None:
                 continue
+            _refuse_control(run)
             file = Path("predictions.parquet") if path == run else path.resolve().relative_to(run.resolve())
             if file.suffix != ".parquet" or not (run / file).is_file():  # refused by whoever reads it
                 continue
@@ -103,6 +106,15 @@ def counted_looks(paths: Sequence[Path], *, what: str, break_seal: bool = False)
             look = counted_look(run, what=what, predictions=table, model=_named(run), break_seal=break_seal)
             looks[path] = stack.enter_context(look)
         yield looks
+
+
+def _refuse_control(run: Path) -> None:
+    recipe = read_json(run, "recipe.json", made_by="mammoscope split") if (run / "recipe.json").is_file() else {}
+    if recipe.get("permute_labels") is not None:
+        raise RecipeError(
+            f"{run.resolve().name}: is a control, trained on labels that were exchanged between patients. "
+            "Leave it out; its maps are compared with: mammoscope explain --run RUN --against CONTROL"
+        )
 
 
 def _run_of(path: Path) -> Path | None:
