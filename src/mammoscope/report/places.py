@@ -197,19 +197,19 @@ def places_figure(found: Leaderboard | None, names: Sequence[str]) -> Drawing | 
     colours = {name: line_style(place)["color"] for place, name in enumerate(names)}
 
     def paint(figure: Figure) -> None:
-        left, right = figure.subplots(1, 2, sharey=True)
+        above, below = figure.subplots(2, 1, sharey=True)  # one above the other: a telephone is narrow
         for place, row in enumerate(rows):
-            for axes, one in ((left, row.result), (right, row.behind)):
+            for axes, one in ((above, row.result), (below, row.behind)):
                 if one is None or one.value is None:
                     continue
                 if one.low is not None:
                     axes.plot([one.low, one.high], [place, place], color=colours[row.name], linewidth=2.4)
                 axes.plot(one.value, place, "o", color=colours[row.name], markersize=6)
-        right.axvline(0.0, color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
-        left.set(xlabel=f"{SHORT[found.metric]} per {found.unit}", ylim=(len(rows) - 0.4, -0.6))
-        right.set(xlabel="behind the highest")
-        left.set_yticks(range(len(rows)), [broken(row.name) for row in rows])
-        for axes in (left, right):
+        below.axvline(0.0, color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
+        above.set(xlabel=f"{SHORT[found.metric]} per {found.unit}", ylim=(len(rows) - 0.4, -0.6))
+        below.set(xlabel="behind the highest")
+        above.set_yticks(range(len(rows)), [broken(row.name) for row in rows])
+        for axes in (above, below):
             axes.grid(visible=False, axis="y")
             axes.spines["left"].set_visible(False)
             axes.tick_params(axis="y", length=0, labelcolor=INK)
@@ -221,9 +221,9 @@ def places_figure(found: Leaderboard | None, names: Sequence[str]) -> Drawing | 
     return draw(
         "places",
         title="Runs side by side",
-        alt=f"{SHORT[found.metric]} per {found.unit} with intervals: {said}. Right: paired distance from the highest; "
+        alt=f"{SHORT[found.metric]} per {found.unit} with intervals: {said}. Below: paired distance from the highest; "
         "where its interval crosses 0 the two are not told apart.",
-        size=(9.6, 0.36 * len(rows) + 0.8),
+        size=(6.4, 0.64 * len(rows) + 1.5),
         paint=paint,
     )
 
