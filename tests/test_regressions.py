@@ -250,3 +250,24 @@ def test_files_of_one_name_in_a_folder_are_told_apart(phantom: Path, transformer
     done = CliRunner().invoke(app, ["predict", str(transformer / "bundle"), str(folder), "--json"])
 
     assert [row["file"] for row in json.loads(done.stdout)] == ["a/1-1.dcm", "b/1-1.dcm"]
+
+
+def test_folds_of_a_class_task_name_no_positive_rows() -> None:
+    from mammoscope.report.spread import spread_lines
+
+    fold = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 40, "positives": 40, "patients": 10}
+    spread = {"each": [fold, fold], "mean": fold, "sd": 0.0, "lowest": 0.5, "highest": 0.5}
+    facts = {
+        "kind": "folds",
+        "names": ["fold-0", "fold-1"],
+        "unit": "image",
+        "primary": "kappa_quadratic",
+        "notes": [],
+        "metrics": {"kappa_quadratic": spread},
+        "pooled": {},
+        "confidence": 0.95,
+    }
+
+    first = spread_lines(facts)[0]
+
+    assert first.endswith("40 images of 10 patients")

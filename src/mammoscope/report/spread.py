@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mammoscope.errors import SourceError
-from mammoscope.report.class_words import SHORT
+from mammoscope.report.class_words import SHORT, rows_words
 from mammoscope.report.drawing import BLUE, INK, MUTED, RUST, Drawing, draw
 from mammoscope.report.page import inline, rendered
 from mammoscope.report.words import Facts, interval, number, percent, size_words
@@ -75,8 +75,9 @@ def spread_lines(facts: Facts) -> list[str]:
     """
     primary, level = facts["primary"], percent(facts["confidence"])
     found = facts["metrics"][primary]
+    size = size_words if primary == "auc" else rows_words  # of several classes none is the positive one
     lines = [
-        f"{name}  {_name(primary)} {_value(one, level)}, {size_words(one, unit=facts['unit'])}"
+        f"{name}  {_name(primary)} {_value(one, level)}, {size(one, unit=facts['unit'])}"
         for name, one in zip(facts["names"], found["each"], strict=True)
     ]
     ends = f"{number(found['lowest'])} to {number(found['highest'])}"
