@@ -20,6 +20,8 @@ from mammoscope.cli.evaluate import evaluate
 from mammoscope.cli.explain import explain
 from mammoscope.cli.export_folders import export_folders
 from mammoscope.cli.external import external
+from mammoscope.cli.feature_maps import feature_maps
+from mammoscope.cli.importance import importance
 from mammoscope.cli.index import index
 from mammoscope.cli.inspect import inspect
 from mammoscope.cli.leaderboard import leaderboard
@@ -63,6 +65,8 @@ for verb in (
         robustness,
         external,
         explain,
+        feature_maps,
+        importance,
         similar,
         report,
         cross_validate,

@@ -1,8 +1,10 @@
 """Where a model looked: maps, whether they point at lesions, and pictures of them over the anatomy."""
 
+from mammoscope.explain.activations import Field, Peaks, chosen_channels, cut_out, field_of, strongest_activations
 from mammoscope.explain.baselines import breast_map, breast_of, brightness_map, ceiling_map, centre_map
 from mammoscope.explain.cam import activation_maps
 from mammoscope.explain.classes import clearest_classes
+from mammoscope.explain.feature_maps import LayerMaps, feature_maps, first_kernels
 from mammoscope.explain.files import Explained, explain_files, write_explained
 from mammoscope.explain.grad_cam import grad_cam
 from mammoscope.explain.gradients import integrated_gradients, smooth_gradients
@@ -19,6 +21,7 @@ from mammoscope.explain.looking import looked_at, view_weights
 from mammoscope.explain.maps import METHODS, Maps, MapSettings, Method, explain_inputs
 from mammoscope.explain.medoids import Prototype, prototypes
 from mammoscope.explain.neighbours import Neighbours, nearest_distances, nearest_samples, share_nearer
+from mammoscope.explain.permutation import Fall, Seen, answers_to, permutation_importance, seen_by, vectors_read
 from mammoscope.explain.perturbation import occlusion, random_masks, rise
 from mammoscope.explain.picture import TRUTH_RGB, colours, side_by_side
 from mammoscope.explain.predictions import GROUPS, clearest, explain_predictions
@@ -28,6 +31,8 @@ from mammoscope.explain.rollout import attention_rollout, rolled
 from mammoscope.explain.sanity import Curves, perturbation_curves, randomised_cascade
 from mammoscope.explain.scores import MEASURES, localisation_scores
 from mammoscope.explain.scoring import score_predictions, spread
+from mammoscope.explain.tiles import Tile, contact_sheet, diverging, sheet_words, tiles_of
+from mammoscope.explain.tree_shap import Shares, tree_shap
 from mammoscope.explain.truth import filled, lesions_of
 from mammoscope.explain.weighed import weight_on_lesions
 from mammoscope.images.lesions import outlines
@@ -39,29 +44,44 @@ __all__ = [
     "TRUTH_RGB",
     "Curves",
     "Explained",
+    "Fall",
+    "Field",
+    "LayerMaps",
     "Located",
     "MapSettings",
     "Maps",
     "Method",
     "Neighbours",
+    "Peaks",
     "Picture",
     "Prototype",
     "Question",
     "Reader",
+    "Seen",
+    "Shares",
+    "Tile",
     "activation_maps",
+    "answers_to",
     "attention_rollout",
     "breast_map",
     "breast_of",
     "brightness_map",
     "ceiling_map",
     "centre_map",
+    "chosen_channels",
     "clearest",
     "clearest_classes",
     "colours",
+    "contact_sheet",
+    "cut_out",
+    "diverging",
     "explain_files",
     "explain_inputs",
     "explain_predictions",
+    "feature_maps",
+    "field_of",
     "filled",
+    "first_kernels",
     "grad_cam",
     "integrated_gradients",
     "layer_names",
@@ -75,6 +95,7 @@ __all__ = [
     "nearest_samples",
     "occlusion",
     "outlines",
+    "permutation_importance",
     "perturbation_curves",
     "prototypes",
     "question_of",
@@ -86,12 +107,18 @@ __all__ = [
     "rolled",
     "score_maps",
     "score_predictions",
+    "seen_by",
     "share_nearer",
+    "sheet_words",
     "side_by_side",
     "smooth_gradients",
     "spread",
+    "strongest_activations",
     "structural_similarity",
     "table_text",
+    "tiles_of",
+    "tree_shap",
+    "vectors_read",
     "view_weights",
     "weight_on_lesions",
     "write_explained",

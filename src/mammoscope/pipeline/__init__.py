@@ -4,6 +4,7 @@ divide -> make_ready -> fit -> measure -> explain -> report. The steps are what 
 command line call; `run_recipe` calls them one after the other.
 """
 
+from mammoscope.pipeline.activations import draw_activations
 from mammoscope.pipeline.cohort import candidates, checked, divide, make_ready, to_prepare
 from mammoscope.pipeline.comparing import compare_runs, counted_looks, rank_runs
 from mammoscope.pipeline.controls import compare_maps, likeness_lines
@@ -11,8 +12,10 @@ from mammoscope.pipeline.cross_validation import cross_validate, fold_recipe
 from mammoscope.pipeline.ensemble_bundles import bundle_ensemble
 from mammoscope.pipeline.ensembles import ensemble
 from mammoscope.pipeline.external import validate_externally
+from mammoscope.pipeline.feature_maps import draw_feature_maps
 from mammoscope.pipeline.fitting import fit
 from mammoscope.pipeline.folder import opened
+from mammoscope.pipeline.importance import importance
 from mammoscope.pipeline.machine import device_named, environment
 from mammoscope.pipeline.planning import Plan, plan
 from mammoscope.pipeline.repeats import repeat
@@ -40,11 +43,14 @@ __all__ = [
     "cross_validate",
     "device_named",
     "divide",
+    "draw_activations",
+    "draw_feature_maps",
     "ensemble",
     "environment",
     "explain",
     "fit",
     "fold_recipe",
+    "importance",
     "likeness_lines",
     "make_ready",
     "measure",

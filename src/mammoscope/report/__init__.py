@@ -6,6 +6,8 @@ from mammoscope.report.comparison import write_comparison
 from mammoscope.report.deidentification import write_deidentification
 from mammoscope.report.description import write_description
 from mammoscope.report.external import external_lines
+from mammoscope.report.feature_maps import write_activations, write_feature_maps
+from mammoscope.report.importance import importance_lines, write_importance
 from mammoscope.report.page import write_report
 from mammoscope.report.robustness import robustness_lines
 from mammoscope.report.similar import write_prototypes, write_similar
@@ -16,16 +18,20 @@ from mammoscope.report.sweep import sweep_lines, write_sweep
 
 __all__ = [
     "external_lines",
+    "importance_lines",
     "robustness_lines",
     "spread_lines",
     "subgroup_lines",
     "summary_lines",
     "sweep_lines",
+    "write_activations",
     "write_augmentations",
     "write_cards",
     "write_comparison",
     "write_deidentification",
     "write_description",
+    "write_feature_maps",
+    "write_importance",
     "write_prototypes",
     "write_report",
     "write_similar",
