@@ -23,7 +23,7 @@ demo: setup  ## the whole chain on synthetic mammograms; the last line is the pa
 	$(BIN)/mammoscope demo --out runs/demo
 
 test: setup  ## every test, a worker and a thread for each processor
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile
 
 check: setup  ## formatter, linter, types
 	$(BIN)/ruff format --check .
