@@ -37,7 +37,7 @@ def importance(
         facts = weighed(
             run,
             cache=cache or run.parent / "cache",
-            by=by or (),  # type: ignore[arg-type]  # refused with the nearest word if it is none of them
+            by=by or (),
             part=part,
             repeats=repeats,
             samples=samples,

@@ -22,6 +22,7 @@ from mammoscope.explain.maps import METHODS, Maps, MapSettings, Method, explain_
 from mammoscope.explain.medoids import Prototype, prototypes
 from mammoscope.explain.neighbours import Neighbours, nearest_distances, nearest_samples, share_nearer
 from mammoscope.explain.permutation import Fall, Seen, answers_to, permutation_importance, seen_by, vectors_read
+from mammoscope.explain.permutation import Fall, permutation_importance
 from mammoscope.explain.perturbation import occlusion, random_masks, rise
 from mammoscope.explain.picture import TRUTH_RGB, colours, side_by_side
 from mammoscope.explain.predictions import GROUPS, clearest, explain_predictions
@@ -31,6 +32,7 @@ from mammoscope.explain.rollout import attention_rollout, rolled
 from mammoscope.explain.sanity import Curves, perturbation_curves, randomised_cascade
 from mammoscope.explain.scores import MEASURES, localisation_scores
 from mammoscope.explain.scoring import score_predictions, spread
+from mammoscope.explain.seen import Seen, answers_to, seen_by, vectors_read
 from mammoscope.explain.tiles import Tile, contact_sheet, diverging, sheet_words, tiles_of
 from mammoscope.explain.tree_shap import Shares, tree_shap
 from mammoscope.explain.truth import filled, lesions_of

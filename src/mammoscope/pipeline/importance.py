@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float
 
 from mammoscope.errors import BundleError, SourceError, nearest
+from mammoscope.pipeline.estimator_values import column_places, of_estimator
 from mammoscope.pipeline.machine import device_named
 from mammoscope.pipeline.part_samples import PartSamples, counted_part, part_samples
 from mammoscope.storage import write_text
@@ -20,12 +21,9 @@ if TYPE_CHECKING:
     from mammoscope.explain import Seen
     from mammoscope.models import Bundle, Inputs
 
-By = Literal["permutation", "impurity", "coefficients", "shap"]
-BYS: tuple[By, ...] = get_args(By)
+BYS = ("permutation", "impurity", "coefficients", "shap")
 """Ways to tell what an input is worth."""
 
-BACKGROUND = 2000  # rows of train that SHAP compares with, at most
-SHOWN = 20  # values that are told one by one
 SAME = {
     "float32": 1e-3,
     "bfloat16": 2e-2,
@@ -38,7 +36,7 @@ def importance(
     run: Path,
     *,
     cache: Path,
-    by: Sequence[By] = (),
+    by: Sequence[str] = (),
     part: Part = Part.TUNE,
     repeats: int = 10,
     samples: int = 256,
@@ -97,7 +95,7 @@ def importance(
         }
         if "permutation" in wanted:
             facts["permutation"] = _permutation(bundle, seen[0], found, repeats=repeats, seed=seed)
-        facts |= _of_estimator(bundle, seen, wanted, samples=samples, seed=seed)
+        facts |= of_estimator(bundle, seen, wanted, samples=samples, seed=seed)
         looking.result = {"inputs": len(facts.get("permutation", {}).get("inputs", []))}
     facts["sealed"] = [seal.sentence for seal in looking.seals]
     write_text(run / "importance.json", json.dumps(facts, indent=1, allow_nan=False) + "\n")
@@ -105,7 +103,7 @@ def importance(
     return facts
 
 
-def wanted_ways(bundle: "Bundle", by: Sequence[str]) -> tuple[By, ...]:
+def wanted_ways(bundle: "Bundle", by: Sequence[str]) -> tuple[str, ...]:
     """The ways that a bundle has, or those that are asked for.
 
     Raises:
@@ -205,16 +203,6 @@ def _notes(bundle: "Bundle", found: PartSamples, part: Part) -> list[str]:
     return notes
 
 
-def column_places(bundle: "Bundle") -> dict[str, list[int]]:
-    """Each clinical column, and its places among the encoded ones."""
-    places: dict[str, list[int]] = {}
-    at = 0
-    for one in () if bundle.manifest.clinical is None else bundle.manifest.clinical.columns:
-        places[one.column] = list(range(at, at + len(one.names)))
-        at += len(one.names)
-    return places
-
-
 def _permutation(bundle: "Bundle", seen: "Seen", found: PartSamples, *, repeats: int, seed: int) -> Row:
     from mammoscope.explain import permutation_importance
 
@@ -239,124 +227,3 @@ def _permutation(bundle: "Bundle", seen: "Seen", found: PartSamples, *, repeats:
         "inputs": [*columns, "picture"],
         "falls": [one.to_json() for one in falls],
     }
-
-
-def _of_estimator(
-    bundle: "Bundle", seen: "tuple[Seen, Seen | None]", wanted: Sequence[By], *, samples: int, seed: int
-) -> Row:
-    """Impurity, coefficients and SHAP, of what the estimator reads."""
-    from mammoscope.explain import vectors_read
-    from mammoscope.models import importances
-
-    estimator = bundle.network.estimator
-    if estimator is None or not {"impurity", "coefficients", "shap"} & set(wanted):
-        return {}
-    vectors = vectors_read(bundle.network, seen[0])
-    names, groups = names_read(bundle, width=vectors.shape[1])
-    found: Row = {}
-    if "impurity" in wanted:
-        shares = importances(estimator)
-        if shares is not None:
-            what = "gain" if type(_inner(estimator)).__name__ == "Boosting" else "fall of impurity"
-            found["impurity"] = {"what": what, **_told(shares[:, None], names, groups, outputs=[""])}
-    if "coefficients" in wanted:
-        slopes = _inner(estimator).slopes.detach().cpu().numpy()
-        outputs = _outputs(bundle, count=len(slopes))
-        found["coefficients"] = {"unit": "logit a standard deviation", **_told(slopes.T, names, {}, outputs=outputs)}
-    if "shap" in wanted and seen[1] is not None:
-        background = vectors_read(bundle.network, seen[1])
-        found["shap"] = _shap(bundle, vectors, background, names, groups, samples=samples, seed=seed)
-    return found
-
-
-def _inner(estimator: Any) -> Any:
-    """The estimator of single classes inside one of steps."""
-    return getattr(estimator, "inner", estimator)
-
-
-def _outputs(bundle: "Bundle", *, count: int) -> list[str]:
-    classes = bundle.network.tasks[0].classes
-    return [classes[1]] if count == 1 else list(classes)
-
-
-def names_read(bundle: "Bundle", *, width: int) -> tuple[list[str], dict[str, list[int]]]:
-    """What each value that an estimator reads is called, and which belong to one input."""
-    from mammoscope.models import HistogramModel, histogram_names
-
-    network, manifest = bundle.network, bundle.manifest
-    if network.layer != "pooled":
-        return [f"{network.layer} {at}" for at in range(width)], {}
-    own = [] if manifest.clinical is None else list(manifest.clinical.names)
-    pictures = width - len(own)
-    model = manifest.model
-    named = histogram_names(bins=model.bins) if isinstance(model, HistogramModel) else ()
-    names = list(named) if len(named) == pictures else [f"picture {at}" for at in range(pictures)]
-    groups = {name: [pictures + at for at in places] for name, places in column_places(bundle).items()}
-    return [*names, *own], {**groups, "picture": list(range(pictures))}
-
-
-def _told(
-    values: Float[np.ndarray, "values outputs"], names: list[str], groups: dict[str, list[int]], *, outputs: list[str]
-) -> Row:
-    """The largest values by name, and the sum of each input."""
-    order = np.argsort(-np.abs(values).max(axis=1), kind="stable")[:SHOWN]
-    return {
-        "outputs": outputs,
-        "read": len(names),
-        "inputs": [{"name": name, "values": values[places].sum(axis=0).tolist()} for name, places in groups.items()],
-        "values": [{"name": names[at], "values": values[at].tolist()} for at in order.tolist()],
-    }
-
-
-def _shap(
-    bundle: "Bundle",
-    vectors: np.ndarray,
-    background: np.ndarray,
-    names: list[str],
-    groups: dict[str, list[int]],
-    *,
-    samples: int,
-    seed: int,
-) -> Row:
-    from mammoscope.explain import tree_shap
-
-    rng = np.random.default_rng(seed)
-    some = np.sort(rng.permutation(len(vectors))[:samples])
-    others = np.sort(rng.permutation(len(background))[:BACKGROUND])
-    estimator = bundle.network.estimator
-    if estimator is None:
-        raise BundleError("SHAP of trees: there is no estimator. Use permutation importance")
-    shares = tree_shap(estimator, vectors[some], background=background[others])
-    count = shares.values.shape[2]
-    kept = [1] if shares.unit == "probability" and count == 2 else list(range(count))
-    outputs = _outputs(bundle, count=len(kept))
-    values = shares.values[:, :, kept]
-    of_inputs = {name: values[:, places].sum(axis=1) for name, places in groups.items()}
-    order = np.argsort(-np.abs(values).mean(axis=0).max(axis=1), kind="stable")[:SHOWN].tolist()
-    return {
-        "unit": shares.unit,
-        "outputs": outputs,
-        "expected": shares.expected[kept].tolist(),
-        "rows": len(some),
-        "of": len(vectors),
-        "background": len(others),
-        "read": len(names),
-        "inputs": [
-            {"name": name, "mean_abs": np.abs(one).mean(axis=0).tolist(), "shares": _rounded(one.T)}
-            for name, one in of_inputs.items()
-        ],
-        "values": [
-            {
-                "name": names[at],
-                "mean_abs": np.abs(values[:, at]).mean(axis=0).tolist(),
-                "shares": _rounded(values[:, at].T),
-                "levels": _rounded(vectors[some][:, at]),
-            }
-            for at in order
-        ],
-    }
-
-
-def _rounded(values: np.ndarray) -> list[Any]:
-    found: list[Any] = np.round(values.astype(np.float64), 6).tolist()
-    return found

@@ -21,6 +21,7 @@ MADE_BY = {
     "metrics.json": "mammoscope evaluate",
     "explanations.json": "mammoscope explain",
     "robustness.json": "mammoscope robustness",
+    "importance.json": "mammoscope importance",
 }
 """File of a run folder to the command that makes it."""
 
@@ -57,6 +58,7 @@ class RunFiles:
     metrics: Json | Missing
     explanations: Json | Missing
     robustness: Json | Missing
+    importance: Json | Missing
     history: list[dict[str, Any]] | Missing
     events: list[dict[str, Any]] | Missing
     cohort: pl.DataFrame | Missing

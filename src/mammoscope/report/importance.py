@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from mammoscope.images.captions import printable
+from mammoscope.report.importance_block import fall_tables
 from mammoscope.report.importance_figures import importance_figures
 from mammoscope.report.page import inline, rendered
-from mammoscope.report.words import interval, number, percent
+from mammoscope.report.words import percent
 from mammoscope.storage import write_text
 
 Facts = Mapping[str, Any]
-Row = dict[str, Any]
-
-MEASURES = {"auc": "fall of AUC", "log_loss": "rise of log loss"}
 
 
 def write_importance(facts: Facts, *, run: Path) -> Path:
@@ -40,37 +38,6 @@ def write_importance(facts: Facts, *, run: Path) -> Path:
     )
     write_text(run / "importance.html", page)
     return run / "importance.html"
-
-
-def fall_tables(facts: Facts) -> list[Row]:
-    """A table a task, class and measure: one row an input, that which is worth most first."""
-    found = facts.get("permutation")
-    if found is None:
-        return []
-    tables: dict[tuple[str, str, str], Row] = {}
-    for fall in found["falls"]:
-        key = (fall["task"], fall["of"], fall["measure"])
-        table = tables.setdefault(key, {"title": _title(*key), "measure": fall["measure"], "rows": []})
-        table |= {"before": number(fall["before"]["value"]), "ends": interval(fall["before"])}
-        value = fall["fall"]["value"]
-        table["rows"].append(
-            {
-                "name": fall["name"],
-                "value": number(value),
-                "ends": interval(fall["fall"]),
-                "spread": number(fall["spread"]),
-                "sure": fall["fall"]["low"] is not None and fall["fall"]["low"] > 0,
-                "reason": fall["fall"]["reason"],
-                "order": -1e9 if value is None else value,
-            }
-        )
-    for table in tables.values():
-        table["rows"].sort(key=lambda row: -row["order"])
-    return list(tables.values())
-
-
-def _title(task: str, of: str, measure: str) -> str:
-    return f"{task}, {of}: {MEASURES[measure]}"
 
 
 def importance_lines(facts: Facts) -> list[str]:

@@ -16,6 +16,8 @@ from mammoscope.report.class_page import class_context, class_drawings
 from mammoscope.report.class_words import is_classes
 from mammoscope.report.drawing import Drawing
 from mammoscope.report.folder import Missing, RunFiles, missing, read_run
+from mammoscope.report.importance_block import importance_block
+from mammoscope.report.importance_figures import fall_figure
 from mammoscope.report.tables import run_tables
 from mammoscope.report.words import number, paragraph, percent
 from mammoscope.storage import write_text
@@ -130,6 +132,8 @@ def run_figures(files: RunFiles) -> dict[str, Drawing]:
     found.append(augmentation_figure(files.folder))
     if isinstance(files.robustness, dict):
         found.append(measured_figures.robustness_figure(files.robustness))
+    if isinstance(files.importance, dict) and files.importance.get("permutation"):
+        found.append(fall_figure(files.importance))
     if isinstance(files.cohort, pl.DataFrame) and not several:
         found.append(figures.cohort_figure(files.cohort))
     return {drawing.name: drawing for drawing in found if drawing is not None}
@@ -213,6 +217,7 @@ def _context(files: RunFiles, drawn: dict[str, Drawing]) -> dict[str, Any]:
         if isinstance(shown, Missing)
         else sections.gallery([row for row in shown if isinstance(row, dict)], run=files.folder),
     }
+    context["importance"] = importance_block(files.importance) if isinstance(files.importance, dict) else None
     tested = files.robustness
     context["robustness"] = tested if not isinstance(tested, dict) else measured.robustness_block(tested)
     return context | _results(metrics, files)
