@@ -21,7 +21,6 @@ from mammoscope.explain.looking import looked_at, view_weights
 from mammoscope.explain.maps import METHODS, Maps, MapSettings, Method, explain_inputs
 from mammoscope.explain.medoids import Prototype, prototypes
 from mammoscope.explain.neighbours import Neighbours, nearest_distances, nearest_samples, share_nearer
-from mammoscope.explain.permutation import Fall, Seen, answers_to, permutation_importance, seen_by, vectors_read
 from mammoscope.explain.permutation import Fall, permutation_importance
 from mammoscope.explain.perturbation import occlusion, random_masks, rise
 from mammoscope.explain.picture import TRUTH_RGB, colours, side_by_side
