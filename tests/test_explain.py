@@ -8,12 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from mammoscope.errors import BundleError, RecipeError, SourceError
-from mammoscope.explain import GROUPS, clearest, explain_predictions, grad_cam, side_by_side
+from mammoscope.explain import GROUPS, clearest, explain_predictions, grad_cam
 from mammoscope.images import Preprocess
 from mammoscope.models import Bundle, Classifier, Design, Manifest, SimpleCnn, TimmModel, build
 from mammoscope.records import Record, index_of
@@ -92,24 +90,6 @@ def test_a_network_without_a_feature_map_is_refused() -> None:
 
     with pytest.raises(BundleError, match="Grad-CAM is not defined for this network: its last features have 3 axes"):
         grad_cam(network, torch.rand(1, 1, 224, 224))
-
-
-@given(rows=st.integers(2, 40), cols=st.integers(2, 40), height=st.integers(8, 90))
-def test_a_drawing_has_the_picture_twice_and_its_aspect(rows: int, cols: int, height: int) -> None:
-    drawn = side_by_side(np.random.default_rng(0).random((rows, cols), dtype=np.float32), None, height_px=height)
-
-    half = max(1, round(cols * height / rows))
-    assert drawn.shape == (height, 2 * half + max(1, height // 56), 3)
-    np.testing.assert_array_equal(drawn[:, :half], drawn[:, -half:])
-
-
-def test_an_outline_is_drawn_on_both_pictures() -> None:
-    square = np.array([[2.0, 2.0], [6.0, 2.0], [6.0, 6.0], [2.0, 6.0]])
-
-    drawn = side_by_side(np.zeros((10, 10), dtype=np.float32), None, outlines=[square], height_px=100)
-
-    assert drawn[:, :100].max() > 200
-    assert drawn[:, -100:].max() > 200
 
 
 def test_the_clearest_of_each_group_come_first() -> None:

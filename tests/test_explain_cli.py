@@ -88,7 +88,6 @@ def test_a_run_is_scored_beside_every_baseline(run: Path) -> None:
     [
         (["explain"], "give RUN, or BUNDLE and FILE"),
         (["explain", "RUN", "FILE", "--score"], "--score is of a run"),
-        (["explain", "RUN", "--layer", "stack"], "are of FILE... and of --score"),
     ],
 )
 def test_what_does_not_go_together_is_said(words: list[str], said: str) -> None:

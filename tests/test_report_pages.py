@@ -68,7 +68,7 @@ def test_each_section_shows_its_file(page: str) -> None:
         "mammoscope evaluate first",
     ):
         assert text in page, text
-    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/jpeg;base64,") == 4
     assert "Not available" not in page
 
 

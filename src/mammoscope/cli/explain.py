@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,9 +21,7 @@ def explain(
     score: Annotated[
         bool, typer.Option("--score", help="measure whether the maps point at the known lesions of the test part")
     ] = False,
-    method: Annotated[
-        list[str] | None, typer.Option("--method", help="of files and --score, may be repeated [default: grad-cam]")
-    ] = None,
+    method: Annotated[list[str] | None, typer.Option("--method", help="may be repeated [default: grad-cam]")] = None,
     layer: Annotated[
         str | None, typer.Option("--layer", help="for class activation maps [default: the last map]")
     ] = None,
@@ -32,6 +30,7 @@ def explain(
         str | None, typer.Option("--class", help="name of a class [default: the called one; of two the positive one]")
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="of files: folder for pictures and arrays")] = Path("explained"),
+    svg: Annotated[bool, typer.Option("--svg", help="write each drawing as SVG, too")] = False,
     images: Annotated[int | None, typer.Option("--images", min=1, help="of --score: so many [default: all]")] = None,
     each: Annotated[int, typer.Option(min=1, help="pictures per group: true and false, positive and negative")] = 4,
     against: Annotated[
@@ -44,8 +43,9 @@ def explain(
 ) -> None:
     """Show where a model looked, and measure whether that is where the lesions are.
 
-    `explain RUN` draws Grad-CAM maps of the clearest hits and errors of its test part. `explain BUNDLE FILE...` draws
-    the map of each file and keeps it as an array on the file's own pixels. `explain --run RUN --score` leaves
+    `explain RUN` draws maps of the clearest hits and errors of its test part and lays them out in gallery.html.
+    `explain BUNDLE FILE...` draws the map of each file, of a model that answers per breast or exam a sheet of the
+    pictures in each folder, and keeps the maps as arrays on the files' own pixels. `explain --run RUN --score` leaves
     localisation.json. Exit 1 if a file could not be read.
     """
     folder = run or place
@@ -54,7 +54,8 @@ def explain(
     if files:
         if score:
             raise typer.BadParameter("--score is of a run, whose lesions are known. Give --run RUN and no files")
-        raise typer.Exit(_files(folder, files, methods=method, layer=layer, task=task, of=of, out=out, as_json=as_json))
+        asked = {"layer": layer, "task": task, "of": of}
+        raise typer.Exit(_files(folder, files, methods=method, asked=asked, out=out, svg=svg, as_json=as_json))
     if against is not None:
         from mammoscope.cli.against import print_against
 
@@ -74,16 +75,19 @@ def explain(
             as_json=as_json,
         )
         return
-    if method or layer or task or of:
-        raise typer.BadParameter("--method, --layer, --task and --class are of FILE... and of --score")
     from mammoscope.pipeline import explain as explained
 
-    rows = explained(folder, each=each, root=root)
+    rows = explained(
+        folder, methods=method or ["grad-cam"], layer=layer, task=task, of=of, each=each, svg=svg, root=root
+    )
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
     for row in rows:
-        typer.echo(f"{row['group']:15} {row['score']:.3f}  {row['image_id']}  {row['file']}")
+        typer.echo(
+            f"{row['group']:15} {row['score']:.3f}  {row['image_id']}  {row['method']}  {row['file'] or row['note']}"
+        )
+    typer.echo(str(folder / "gallery.html"))
 
 
 def _files(
@@ -91,32 +95,45 @@ def _files(
     files: list[Path],
     *,
     methods: list[str] | None,
-    layer: str | None,
-    task: str | None,
-    of: str | None,
+    asked: dict[str, str | None],
     out: Path,
+    svg: bool,
     as_json: bool,
 ) -> int:
-    from mammoscope.explain import explain_files, write_explained
+    from mammoscope.explain import Explained, explain_exams, explain_files, method_named, write_exam, write_explained
     from mammoscope.models import Bundle
 
     rows, loaded = [], Bundle.from_pretrained(bundle)
+    explained = explain_exams if loaded.manifest.design.bags else explain_files
     for method in methods or ["grad-cam"]:
-        at = layer if method.endswith(("cam", "cam++")) else None
-        maps = explain_files(loaded, files, method=method, layer=at, task=task, of=of)
+        named = method_named(method)
+        layer = asked["layer"] if named.endswith(("cam", "cam++")) else None
+        maps = explained(loaded, files, method=method, layer=layer, task=asked["task"], of=asked["of"])
         for number, found in enumerate(maps, start=1):
-            rows.append(write_explained(found, folder=out, method=method, number=number))
+            if isinstance(found, Explained):
+                row = write_explained(found, folder=out, method=named, number=number, svg=svg)
+            else:
+                row = write_exam(found, folder=out, method=named, number=number, svg=svg)
+            rows.append(row)
             if not as_json:
-                row = rows[-1]
-                peak = (
-                    ""
-                    if row["peak_px"] is None
-                    else f"  highest at x {row['peak_px'][0]:.0f}, y {row['peak_px'][1]:.0f}"
-                )
-                typer.echo(f"{method:20} {row['file']}{peak}  {row['note'] or row['picture']}", err=bool(row["code"]))
+                typer.echo(_line(row), err=bool(row["code"]))
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     return 1 if any(row["code"] for row in rows) else 0
+
+
+def _line(row: dict[str, Any]) -> str:
+    """What is printed of a file, or of an exam with its pictures."""
+    lines = [f"{row['method']:20} {row['file']}{_peak(row)}  {row['picture'] or row['note']}"]
+    for one in row.get("pictures", ()):
+        what = " ".join(word for word in (one["laterality"], one["view"]) if word) or "side and view unknown"
+        lines.append(f"{'':20} {what:6} counts {one['weight']:.0%}  {one['file']}{_peak(one)}")
+    return "\n".join(lines)
+
+
+def _peak(row: dict[str, Any]) -> str:
+    found = row.get("peak_px")
+    return "" if found is None else f"  highest at x {found[0]:.0f}, y {found[1]:.0f}"
 
 
 def _score(

@@ -1,9 +1,15 @@
 """Where a model looked: maps, whether they point at lesions, and pictures of them over the anatomy."""
 
 from mammoscope.explain.activations import Field, Peaks, chosen_channels, cut_out, field_of, strongest_activations
+from mammoscope.explain.anatomy import Anatomy, anatomy_of, read_anatomy
 from mammoscope.explain.baselines import breast_map, breast_of, brightness_map, ceiling_map, centre_map
 from mammoscope.explain.cam import activation_maps
+from mammoscope.explain.canvas import Canvas
+from mammoscope.explain.canvas_png import canvas_pixels, canvas_png
+from mammoscope.explain.canvas_svg import canvas_svg
+from mammoscope.explain.chosen import GROUPS, clearest
 from mammoscope.explain.classes import clearest_classes
+from mammoscope.explain.exams import ExplainedExam, explain_exams, write_exam
 from mammoscope.explain.feature_maps import LayerMaps, feature_maps, first_kernels
 from mammoscope.explain.files import Explained, explain_files, write_explained
 from mammoscope.explain.grad_cam import grad_cam
@@ -18,13 +24,14 @@ from mammoscope.explain.likeness import (
 from mammoscope.explain.localisation import localisation_table, score_maps, table_text
 from mammoscope.explain.located import Located, Picture
 from mammoscope.explain.looking import looked_at, view_weights
-from mammoscope.explain.maps import METHODS, Maps, MapSettings, Method, explain_inputs
+from mammoscope.explain.maps import METHODS, Maps, MapSettings, Method, explain_inputs, method_named
 from mammoscope.explain.medoids import Prototype, prototypes
 from mammoscope.explain.neighbours import Neighbours, nearest_distances, nearest_samples, share_nearer
+from mammoscope.explain.overlay import TRUTH_RGB, Caption, overlay
 from mammoscope.explain.permutation import Fall, permutation_importance
 from mammoscope.explain.perturbation import occlusion, random_masks, rise
-from mammoscope.explain.picture import TRUTH_RGB, colours, side_by_side
-from mammoscope.explain.predictions import GROUPS, clearest, explain_predictions
+from mammoscope.explain.picture import Laid, colours, laid_over, mixed
+from mammoscope.explain.predictions import explain_predictions
 from mammoscope.explain.question import Question, question_of
 from mammoscope.explain.reading import Reader, reader_of
 from mammoscope.explain.rollout import attention_rollout, rolled
@@ -32,6 +39,7 @@ from mammoscope.explain.sanity import Curves, perturbation_curves, randomised_ca
 from mammoscope.explain.scores import MEASURES, localisation_scores
 from mammoscope.explain.scoring import score_predictions, spread
 from mammoscope.explain.seen import Seen, answers_to, seen_by, vectors_read
+from mammoscope.explain.sheet import Hung, exam_sheet, hanging
 from mammoscope.explain.tiles import Tile, contact_sheet, diverging, sheet_words, tiles_of
 from mammoscope.explain.tree_shap import Shares, tree_shap
 from mammoscope.explain.truth import filled, lesions_of
@@ -43,10 +51,16 @@ __all__ = [
     "MEASURES",
     "METHODS",
     "TRUTH_RGB",
+    "Anatomy",
+    "Canvas",
+    "Caption",
     "Curves",
     "Explained",
+    "ExplainedExam",
     "Fall",
     "Field",
+    "Hung",
+    "Laid",
     "LayerMaps",
     "Located",
     "MapSettings",
@@ -62,11 +76,15 @@ __all__ = [
     "Shares",
     "Tile",
     "activation_maps",
+    "anatomy_of",
     "answers_to",
     "attention_rollout",
     "breast_map",
     "breast_of",
     "brightness_map",
+    "canvas_pixels",
+    "canvas_png",
+    "canvas_svg",
     "ceiling_map",
     "centre_map",
     "chosen_channels",
@@ -76,6 +94,8 @@ __all__ = [
     "contact_sheet",
     "cut_out",
     "diverging",
+    "exam_sheet",
+    "explain_exams",
     "explain_files",
     "explain_inputs",
     "explain_predictions",
@@ -84,7 +104,9 @@ __all__ = [
     "filled",
     "first_kernels",
     "grad_cam",
+    "hanging",
     "integrated_gradients",
+    "laid_over",
     "layer_names",
     "lesions_of",
     "likeness_table",
@@ -92,10 +114,13 @@ __all__ = [
     "localisation_table",
     "looked_at",
     "map_likeness",
+    "method_named",
+    "mixed",
     "nearest_distances",
     "nearest_samples",
     "occlusion",
     "outlines",
+    "overlay",
     "permutation_importance",
     "perturbation_curves",
     "prototypes",
@@ -103,6 +128,7 @@ __all__ = [
     "random_masks",
     "randomised_cascade",
     "rank_correlation",
+    "read_anatomy",
     "reader_of",
     "rise",
     "rolled",
@@ -111,7 +137,6 @@ __all__ = [
     "seen_by",
     "share_nearer",
     "sheet_words",
-    "side_by_side",
     "smooth_gradients",
     "spread",
     "strongest_activations",
@@ -122,5 +147,6 @@ __all__ = [
     "vectors_read",
     "view_weights",
     "weight_on_lesions",
+    "write_exam",
     "write_explained",
 ]

@@ -168,10 +168,24 @@ def _enlarged(maps: Tensor, *, rows: int, cols: int) -> np.ndarray:
     return whole.cpu().numpy()
 
 
-def _allowed(method: str, *, network: Classifier, layer: str | None) -> Method:
+def method_named(method: str) -> Method:
+    """Find a method by its name.
+
+    Raises:
+        RecipeError: There is no such method.
+
+    Example:
+        >>> method_named("rise")
+        'rise'
+    """
     named: dict[str, Method] = {one: one for one in METHODS}
     if method not in named:
         raise RecipeError(f"method {method!r} is not one of {', '.join(METHODS)}{nearest(method, METHODS)}")
+    return named[method]
+
+
+def _allowed(method: str, *, network: Classifier, layer: str | None) -> Method:
+    by = method_named(method)
     if layer is not None and method not in get_args(Cam):
         raise RecipeError(f"layer {layer!r}: {method} has no layer; {', '.join(get_args(Cam))} have. Leave it out")
     if network.estimator is not None and method not in ANSWERING:
@@ -179,4 +193,4 @@ def _allowed(method: str, *, network: Classifier, layer: str | None) -> Method:
             f"{method} would explain the network's own last layer, and an estimator answers in its place. "
             f"Use {' or '.join(ANSWERING)}"
         )
-    return named[method]
+    return by

@@ -1,6 +1,7 @@
 """From predictions to numbers and maps."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -109,27 +110,52 @@ def _of_rows(recipe: dict[str, Any]) -> list[str]:
     return ["a row is the crop of one lesion: what is told per image is told per lesion"]
 
 
-def explain(run: Path, *, each: int = 4, root: Path | None = None) -> list[dict[str, Any]]:
-    """Draw Grad-CAM maps of the clearest hits and errors on the test part; leaves `explanations/`.
+def explain(
+    run: Path,
+    *,
+    methods: Sequence[str] = ("grad-cam",),
+    layer: str | None = None,
+    task: str | None = None,
+    of: str | None = None,
+    each: int = 4,
+    svg: bool = False,
+    root: Path | None = None,
+) -> list[dict[str, Any]]:
+    """Draw maps of the clearest hits and errors on the test part; leaves `explanations/` and `gallery.html`.
 
     Args:
         run: A measured run folder.
+        methods: Some of `mammoscope.explain.METHODS`; side by side in the gallery.
+        layer: For the class activation maps.
+        task: Whose class; the main task's if None.
+        of: Name of the class; None: the called one, of two classes the positive one.
         each: Pictures in each of the four groups.
+        svg: Write each drawing as SVG, too.
         root: Folder of the data set, if it has moved.
 
     Returns:
-        One row a picture, as in `explanations.json`.
+        One row a picture and method, as in `explanations.json`.
     """
     from mammoscope.explain import explain_predictions
     from mammoscope.models import Bundle
+    from mammoscope.report import write_gallery
 
-    return explain_predictions(
+    bundle = Bundle.from_pretrained(run / "bundle")
+    rows = explain_predictions(
         read_table(run, "predictions.parquet", made_by="mammoscope train"),
-        bundle=Bundle.from_pretrained(run / "bundle"),
+        bundle=bundle,
         index=opened(run / "index.parquet", root=root),
         folder=run / "explanations",
         each=each,
+        methods=methods,
+        layer=layer,
+        task=task,
+        of=of,
+        pictures=read_table(run, "cohort.parquet", made_by="mammoscope train") if bundle.manifest.design.bags else None,
+        svg=svg,
     )
+    write_gallery(run)
+    return rows
 
 
 def _of_calibration(facts: dict[str, Any], settings: dict[str, Any]) -> list[str]:

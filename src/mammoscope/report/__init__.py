@@ -7,6 +7,7 @@ from mammoscope.report.deidentification import write_deidentification
 from mammoscope.report.description import write_description
 from mammoscope.report.external import external_lines
 from mammoscope.report.feature_maps import write_activations, write_feature_maps
+from mammoscope.report.gallery import write_gallery
 from mammoscope.report.importance import importance_lines, write_importance
 from mammoscope.report.page import write_report
 from mammoscope.report.robustness import robustness_lines
@@ -31,6 +32,7 @@ __all__ = [
     "write_deidentification",
     "write_description",
     "write_feature_maps",
+    "write_gallery",
     "write_importance",
     "write_prototypes",
     "write_report",

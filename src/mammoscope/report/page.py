@@ -11,6 +11,7 @@ from mammoscope import __version__
 from mammoscope.errors import SourceError
 from mammoscope.report import beside, figures, measured, measured_figures, sections
 from mammoscope.report.augmentations import augmentation_figure
+from mammoscope.report.cases import case_groups
 from mammoscope.report.class_page import ANCHORS as CLASS_ANCHORS
 from mammoscope.report.class_page import class_context, class_drawings
 from mammoscope.report.class_words import is_classes
@@ -215,7 +216,7 @@ def _context(files: RunFiles, drawn: dict[str, Drawing]) -> dict[str, Any]:
         ),
         "gallery": shown
         if isinstance(shown, Missing)
-        else sections.gallery([row for row in shown if isinstance(row, dict)], run=files.folder),
+        else case_groups([row for row in shown if isinstance(row, dict)], run=files.folder),
     }
     context["importance"] = importance_block(files.importance) if isinstance(files.importance, dict) else None
     tested = files.robustness

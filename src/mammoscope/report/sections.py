@@ -1,10 +1,8 @@
 """What each section of a report shows, taken from the files of the run: plain values for the template."""
 
-import base64
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -15,9 +13,7 @@ from mammoscope.vocabulary import Part
 Facts = Mapping[str, Any]
 Row = dict[str, Any]
 
-GROUPS = ("true positive", "false positive", "false negative", "true negative")
 SHOWN = 20  # findings, failures: the files hold the rest
-_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 
 
 def number_table(metrics: Facts, *, part: str) -> Row:
@@ -168,16 +164,6 @@ def failures(prepare: Facts) -> Row:
     return {"count": len(rows), "codes": codes.most_common(), "rows": named, "more": max(0, len(rows) - SHOWN)}
 
 
-def gallery(explanations: Sequence[Facts], *, run: Path) -> list[Row]:
-    """Pictures by group, as data inside the page; a picture outside the run folder is not read."""
-    groups = []
-    named = dict.fromkeys(str(row.get("group")) for row in explanations)
-    for group in GROUPS if set(named) <= set(GROUPS) else named:
-        rows = [row for row in explanations if row.get("group") == group]
-        groups.append({"group": group, "pictures": [_picture(row, run=run) for row in rows]})
-    return groups
-
-
 def settings(values: Facts) -> list[tuple[str, list[tuple[str, str]]]]:
     """Nested settings as groups of name and value.
 
@@ -243,21 +229,3 @@ def _plain(value: Any) -> str:
 
 def _threshold(threshold: Facts) -> Row:
     return {**threshold, "words": rule_words(threshold)}
-
-
-def _picture(row: Facts, *, run: Path) -> Row:
-    about = picked(row, "image_id", "label", "score", "group", "method", "layer")
-    label = about["label"]
-    about["label_words"] = label if isinstance(label, str) else "positive" if label else "negative"
-    about["notes"] = [text[:1].upper() + text[1:] for text in str(row.get("note") or "").split("; ") if text]
-    return {**about, "uri": _data_uri(row.get("file"), run=run)}
-
-
-def _data_uri(name: Any, *, run: Path) -> str | None:
-    if not isinstance(name, str):
-        return None
-    file = (run / name).resolve()
-    kind = _TYPES.get(file.suffix.lower())
-    if kind is None or not file.is_relative_to(run.resolve()) or not file.is_file():
-        return None
-    return f"data:{kind};base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"
