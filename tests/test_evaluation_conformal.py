@@ -187,8 +187,8 @@ def test_as_many_good_pictures_pass_as_was_asked_and_strange_ones_do_not(kind: s
     rng = np.random.default_rng(8)
     gate = fit_gate(cloud(rng, 500), tune=cloud(rng, 400), kind=kind, inside=0.9)
 
-    gate.save(tmp_path / "gate.npz")
-    read = read_gate(tmp_path / "gate.npz")
+    gate.save(tmp_path / "gate.safetensors")
+    read = read_gate(tmp_path / "gate.safetensors")
 
     new = cloud(rng, 2000)
     assert read.outside(new).mean() == pytest.approx(0.1, abs=0.04)
@@ -250,7 +250,7 @@ def test_a_gate_without_a_patient_of_each_row_or_with_few_women_says_why() -> No
 @pytest.mark.parametrize("content", [b"", b"no gate", None])
 def test_what_is_no_gate_is_refused(content: bytes | None, tmp_path: Path) -> None:
     if content is not None:
-        (tmp_path / "gate.npz").write_bytes(content)
+        (tmp_path / "gate.safetensors").write_bytes(content)
 
-    with pytest.raises(BundleError, match="gate.npz: not a gate"):
-        read_gate(tmp_path / "gate.npz")
+    with pytest.raises(BundleError, match="gate.safetensors: not a gate"):
+        read_gate(tmp_path / "gate.safetensors")

@@ -18,7 +18,7 @@ from mammoscope.evaluation.class_values import ClassEvaluation, Collapse
 from mammoscope.evaluation.clinical_values import DecisionCurve, PerThousand
 from mammoscope.evaluation.combining import fit_combiner
 from mammoscope.evaluation.comparison import Margin, MetricDifference, metric_difference, non_inferiority
-from mammoscope.evaluation.conformal import Conformal, fit_conformal, measure_class_coverage, measure_coverage
+from mammoscope.evaluation.conformal import fit_conformal, measure_class_coverage, measure_coverage
 from mammoscope.evaluation.conformal_values import ClassConformalResult, ClassCoverage, ConformalResult, Coverage
 from mammoscope.evaluation.contenders import Contender, read_contender
 from mammoscope.evaluation.delong import PairedTest, delong_difference, delong_interval, design_effect
@@ -32,7 +32,7 @@ from mammoscope.evaluation.external import (
 )
 from mammoscope.evaluation.factors import AGE_BANDS, FACTORS, SIZE_BANDS_MM, Factor, groups_of
 from mammoscope.evaluation.gaps import gap_p_value, holm
-from mammoscope.evaluation.gate import Gate, fit_gate, read_gate
+from mammoscope.evaluation.gate import fit_gate
 from mammoscope.evaluation.hits import CENTRE_IN_BOX, Hit
 from mammoscope.evaluation.intervals import IntervalMethod, auc_interval
 from mammoscope.evaluation.leaderboard import Leaderboard, Standing, leaderboard
@@ -109,6 +109,7 @@ from mammoscope.evaluation.values import (
     Verdict,
 )
 from mammoscope.evaluation.without_pixels import MetadataResult, ReaderResult, assessment_auc, metadata_auc
+from mammoscope.referral import Conformal, Gate, read_gate
 
 __all__ = [
     "AGE_BANDS",

@@ -4,66 +4,17 @@ import math
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from pydantic import BaseModel, ConfigDict, Field
 
-from mammoscope.calibrators import checked
 from mammoscope.errors import RecipeError, SourceError
 from mammoscope.evaluation.class_samples import ClassSample
-from mammoscope.evaluation.conformal_values import ClassCoverage, Coverage, Rows
+from mammoscope.evaluation.conformal_values import ClassCoverage, Coverage
 from mammoscope.evaluation.decisions import share
 from mammoscope.evaluation.estimate import Estimate
 from mammoscope.evaluation.resampled import resampled
 from mammoscope.evaluation.samples import Sample
+from mammoscope.referral import YES_OR_NO, Conformal, Rows, strangeness
 
-YES_OR_NO = ("negative", "positive")
 Scores = Float[np.ndarray, "rows *classes"]
-
-
-class Conformal(BaseModel):
-    """A cut for each class; what lies where several answers, or none, are possible is referred to a reader.
-
-    Attributes:
-        coverage: The share of sets that hold the truth, at least, as asked for.
-        per_class: Whether that holds among the rows of each class apart.
-        rows: What it holds for: `one` row drawn of each woman, or `all` rows of a woman at once.
-        classes: In their order; `negative` and `positive` of answers of yes or no.
-        limits: A class belongs to the answer where 1 - its score is at most its limit; the score of `negative` is
-            1 - that of `positive`.
-        patients: Women the cuts were fitted on, of each class (one number without `per_class`).
-        reason: Why everything is referred, where it is.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    coverage: float = Field(gt=0, lt=1)
-    per_class: bool
-    rows: Rows
-    classes: tuple[str, ...] = YES_OR_NO
-    limits: tuple[float, ...]
-    patients: tuple[int, ...]
-    reason: str | None = None
-
-    def sets(self, scores: Scores) -> Bool[np.ndarray, "rows classes"]:
-        """Whether each class belongs to the answer; of scores of yes or no, or of a column a class."""
-        return _strange(scores, self.classes) <= np.array(self.limits)
-
-    def calls(self, scores: Scores) -> list[str]:
-        """The class where only one is possible, else `refer`."""
-        sets = self.sets(scores)
-        single = sets.sum(axis=1) == 1
-        return [
-            self.classes[int(at)] if alone else "refer" for at, alone in zip(sets.argmax(axis=1), single, strict=True)
-        ]
-
-
-def _strange(scores: Scores, classes: tuple[str, ...]) -> Float[np.ndarray, "rows classes"]:
-    """How far each answer is from the score."""
-    wide = checked(scores)
-    if wide.ndim == 1:
-        return np.column_stack([wide, 1.0 - wide])
-    if wide.shape[1] != len(classes):
-        raise SourceError(f"scores: {wide.shape[1]} columns, and the cuts are of {', '.join(classes)}")
-    return np.asarray(1.0 - wide)
 
 
 def fit_conformal(
@@ -117,7 +68,7 @@ def fit_conformal(
         raise RecipeError(f"coverage must be in (0, 1), got {coverage}. 0.9 is usual")
     classes, scores = _asked(tune)
     labels = tune.labels.astype(np.int64)
-    strange = _strange(scores, classes)[np.arange(len(labels)), labels]
+    strange = strangeness(scores, classes=classes)[np.arange(len(labels)), labels]
     generator = np.random.default_rng(seed)
     inside = [labels == at for at in range(len(classes))] if per_class else [np.ones(len(labels), dtype=np.bool_)]
     groups = [_per_patient(strange, tune.patients, one, rows, generator) for one in inside]

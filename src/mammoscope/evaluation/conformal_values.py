@@ -1,11 +1,9 @@
 """What is said of answers with a stated coverage: values with intervals, ready for JSON."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from mammoscope.evaluation.estimate import Estimate
-
-Rows = Literal["one", "all"]
+from mammoscope.referral import Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,72 +1,13 @@
 """Whether a picture is like those a model was trained on, by its embedding."""
 
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from sklearn.covariance import LedoitWolf
-from sklearn.neighbors import NearestNeighbors
 
-from mammoscope.errors import BundleError, RecipeError, SourceError
-from mammoscope.storage import whole_file
-
-GateKind = Literal["mahalanobis", "neighbours"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Gate:
-    """A distance to the training pictures, and from where on it is too far.
-
-    Attributes:
-        kind: `mahalanobis`, or the distance to the k-th of the nearest `neighbours`.
-        centre: Of the training embeddings (for neighbours: zeros).
-        whitening: Turns a step from the centre into one of unit spread (for neighbours: what it is divided by).
-        known: Training embeddings of unit length, for neighbours; no rows otherwise.
-        neighbours: k; 0 for mahalanobis.
-        limit: Distances above it are outside.
-        inside: Share of pictures of new women within it, as asked for.
-    """
-
-    kind: GateKind
-    centre: Float[np.ndarray, " features"]
-    whitening: Float[np.ndarray, "features features"]
-    known: Float[np.ndarray, "known features"]
-    neighbours: int
-    limit: float
-    inside: float
-
-    def distances(self, embeddings: Float[np.ndarray, "rows features"]) -> Float[np.ndarray, " rows"]:
-        """How far each embedding is from the training pictures.
-
-        Raises:
-            SourceError: The embeddings are not finite, or have another number of features.
-        """
-        wide = _checked(embeddings, features=len(self.centre))
-        if self.kind == "mahalanobis":
-            return np.asarray(np.linalg.norm((wide - self.centre) @ self.whitening, axis=1))
-        return _to_neighbours(self.known, _unit_length(wide), count=self.neighbours)
-
-    def outside(self, embeddings: Float[np.ndarray, "rows features"]) -> Bool[np.ndarray, " rows"]:
-        """Whether each embedding is too far from the training pictures to trust its score."""
-        return self.distances(embeddings) > self.limit
-
-    def save(self, path: Path) -> None:
-        """Write an npz file of plain arrays.
-
-        Raises:
-            StorageError: The file system refused.
-        """
-        with whole_file(path) as temporary, temporary.open("wb") as file:
-            np.savez(
-                file,
-                kind=np.array(self.kind),
-                centre=self.centre,
-                whitening=self.whitening,
-                known=self.known,
-                numbers=np.array([self.neighbours, self.limit, self.inside]),
-            )
+from mammoscope.errors import RecipeError, SourceError
+from mammoscope.referral import Gate, GateKind, finite, unit_length
 
 
 def fit_gate(
@@ -129,11 +70,11 @@ def fit_gate(
         raise RecipeError(
             f"{len(drawn)} tune {whose} are too few for inside {inside}. Take more {whose}, or a smaller share"
         )
-    wide, features = _checked(train, features=train.shape[1]), train.shape[1]
+    wide, features = finite(train, features=train.shape[1]), train.shape[1]
     if kind == "mahalanobis":
         centre, whitening, known = *_cloud(wide), np.empty((0, features))
     else:
-        centre, whitening, known = np.zeros(features), np.eye(features), _unit_length(wide)
+        centre, whitening, known = np.zeros(features), np.eye(features), unit_length(wide)
     gate = Gate(
         kind=kind,
         centre=centre,
@@ -158,35 +99,6 @@ def _one_of_each(
     return np.asarray(tune[order[np.unique(patients[order], return_index=True)[1]]])
 
 
-def read_gate(path: Path) -> Gate:
-    """Read a gate. Nothing in the file is executed or unpickled.
-
-    Args:
-        path: What `Gate.save` wrote.
-
-    Returns:
-        The gate.
-
-    Raises:
-        BundleError: There is no such file, or it is not a gate.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            neighbours, limit, inside = (float(value) for value in file["numbers"])
-            kind: GateKind = "neighbours" if str(file["kind"]) == "neighbours" else "mahalanobis"
-            return Gate(
-                kind=kind,
-                centre=file["centre"],
-                whitening=file["whitening"],
-                known=file["known"],
-                neighbours=int(neighbours),
-                limit=limit,
-                inside=inside,
-            )
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise BundleError(f"{path.name}: not a gate ({type(error).__name__}). Fit it again") from error
-
-
 def _cloud(
     train: Float[np.ndarray, "train features"],
 ) -> tuple[Float[np.ndarray, " features"], Float[np.ndarray, "features features"]]:
@@ -196,22 +108,3 @@ def _cloud(
     if values.max() <= 0.0:
         raise SourceError("embeddings: every training row is the same: no distance can be measured")
     return fitted.location_, vectors / np.sqrt(np.maximum(values, 1e-12 * values.max()))
-
-
-def _checked(embeddings: Float[np.ndarray, "rows features"], *, features: int) -> Float[np.ndarray, "rows given"]:
-    if embeddings.shape[1] != features:
-        raise SourceError(f"embeddings: {embeddings.shape[1]} features, where the gate has {features}. Use one network")
-    if not np.isfinite(embeddings).all():
-        raise SourceError("embeddings: a value is not a finite number. Embed the pictures again")
-    return embeddings.astype(np.float64)
-
-
-def _unit_length(embeddings: Float[np.ndarray, "rows features"]) -> Float[np.ndarray, "rows features"]:
-    return np.asarray(embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12))
-
-
-def _to_neighbours(
-    known: Float[np.ndarray, "known features"], embeddings: Float[np.ndarray, "rows features"], *, count: int
-) -> Float[np.ndarray, " rows"]:
-    found = NearestNeighbors(n_neighbors=count, algorithm="brute").fit(known).kneighbors(embeddings)
-    return np.asarray(found[0][:, -1])

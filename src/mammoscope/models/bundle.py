@@ -4,8 +4,11 @@
 bundle/
   bundle.json         what `Manifest` holds
   model.safetensors   the weights
+  gate.safetensors    distance to the training pictures, where the recipe asked for it
   README.md           model card
 ```
+
+Of the manifest `conformal` and `gate_sha256` came later: a bundle without them is read as one that has neither.
 """
 
 import hashlib
@@ -19,7 +22,7 @@ import numpy as np
 import polars as pl
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -34,13 +37,15 @@ from mammoscope.models.estimators.fitting import restore_estimator
 from mammoscope.models.estimators.settings import EstimatorConfig
 from mammoscope.models.inputs import Inputs, to_input
 from mammoscope.models.network import MALIGNANT, Classifier, Design, build
-from mammoscope.models.scoring import Precision, Turn, autocast, score
+from mammoscope.models.scoring import Precision, Turn, autocast, score, score_and_embed
 from mammoscope.models.tasks import Task
 from mammoscope.models.weights import save_tensors
+from mammoscope.referral import YES_OR_NO, Conformal, Gate, read_gate
 from mammoscope.storage import write_text
 from mammoscope.vocabulary import view_number
 
 FORMAT = "2"
+GATE = "gate.safetensors"
 
 Sample = Mammogram | Sequence[Mammogram]
 """What one answer is about: a mammogram, or all of a breast or exam."""
@@ -69,11 +74,21 @@ class Manifest(BaseModel):
     threshold_rule: str | None = Field(default=None, description="how it was chosen, on the tune part")
     calibrator: Calibrator | None = Field(default=None, description="from scores to probabilities, fitted on tune")
     calibrated_at: float | None = Field(default=None, description="share of positive tune images: they hold there")
+    conformal: Conformal | None = Field(default=None, description="which classes are possible at a score, by tune")
+    gate_sha256: str | None = Field(default=None, description="of gate.safetensors; None: the bundle has no gate")
     weights_sha256: str = ""
     recipe: dict[str, Any] = Field(default_factory=dict)
     data: dict[str, Any] = Field(default_factory=dict, description="sources, split, fingerprint")
     code: dict[str, Any] = Field(default_factory=dict, description="versions")
     results: dict[str, Any] = Field(default_factory=dict, description="measured on the test part")
+
+    @model_validator(mode="after")
+    def _of_its_classes(self) -> "Manifest":
+        classes = YES_OR_NO if self.tasks[0].kind == "binary" else self.tasks[0].classes
+        if self.conformal is not None and self.conformal.classes != classes:
+            told = ", ".join(self.conformal.classes)
+            raise ValueError(f"conformal limits of {told}, and the answer is one of {', '.join(classes)}")
+        return self
 
     @property
     def is_control(self) -> bool:
@@ -88,6 +103,24 @@ class Manifest(BaseModel):
         return Design(
             model=self.model, tasks=self.tasks, bags=self.unit in {"breast", "exam"}, clinical=columns, **size
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """How far a sample is from the training pictures.
+
+    Attributes:
+        distance: Of its vector, as the gate measures it.
+        limit: Of the gate; farther than that is outside.
+    """
+
+    distance: float
+    limit: float
+
+    @property
+    def outside(self) -> bool:
+        """Whether it is too far for its score to be trusted."""
+        return not self.distance <= self.limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +145,7 @@ class Bundle:
 
     manifest: Manifest
     network: Classifier
+    gate: Gate | None = None
 
     def predict(self, samples: Sequence[Sample], *, clinical: pl.DataFrame | None = None) -> np.ndarray:
         """Answers of the main task to mammograms read with `manifest.preprocess`.
@@ -136,6 +170,32 @@ class Bundle:
         """Probability of each class for every task of the manifest, `samples classes` each; see `predict`."""
         manifest = self.manifest
         return score(self.network, self._read(samples, clinical), precision=manifest.precision, turns=manifest.turns)
+
+    def answer(
+        self, sample: Sample, *, clinical: pl.DataFrame | None = None
+    ) -> tuple[Float[np.ndarray, " classes"], Likeness | None]:
+        """Probabilities of the main task, and how like the training pictures a sample is; the network runs once.
+
+        Args:
+            sample: One of those that `predict` takes.
+            clinical: Its row, as for `predict`.
+
+        Returns:
+            One probability a class; and the distance, None where the bundle has no gate.
+
+        Raises:
+            BundleError: It is a list where it should not be, or the other way round.
+            SourceError: A clinical column is missing, or the network gives no finite number.
+        """
+        if self.gate is None:
+            return self.probabilities([sample], clinical=clinical)[0][0], None
+        found, vectors = score_and_embed(
+            self.network,
+            self._read([sample], clinical),
+            precision=self.manifest.precision,
+            turns=self.manifest.turns,
+        )
+        return found[0][0], Likeness(distance=float(self.gate.distances(vectors)[0]), limit=self.gate.limit)
 
     def embeddings(
         self, samples: Sequence[Sample], *, layer: str = "pooled", clinical: pl.DataFrame | None = None
@@ -192,8 +252,13 @@ class Bundle:
             StorageError: The file system refused.
         """
         save_tensors(self.network.state_dict(), path=folder / "model.safetensors")
-        digest = _sha256(folder / "model.safetensors")
-        manifest = self.manifest.model_copy(update={"weights_sha256": digest})
+        digest, gated = _sha256(folder / "model.safetensors"), None
+        if self.gate is None:
+            (folder / GATE).unlink(missing_ok=True)
+        else:
+            self.gate.save(folder / GATE)
+            gated = _sha256(folder / GATE)
+        manifest = self.manifest.model_copy(update={"weights_sha256": digest, "gate_sha256": gated})
         write_text(folder / "README.md", model_card(manifest))
         write_text(folder / "bundle.json", manifest.model_dump_json(indent=2))
 
@@ -226,7 +291,24 @@ class Bundle:
         except (SafetensorError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise BundleError(f"{folder.name}: the weights do not fit the model ({reason}). Fetch it again") from error
-        return cls(manifest=manifest, network=network.eval())
+        return cls(manifest=manifest, network=network.eval(), gate=_gate(folder, manifest, network=network))
+
+
+def _gate(folder: Path, manifest: Manifest, *, network: Classifier) -> Gate | None:
+    """The gate that the manifest names; a file that it does not name is none."""
+    if manifest.gate_sha256 is None:
+        return None
+    file = folder / GATE
+    if not file.is_file() or _sha256(file) != manifest.gate_sha256:
+        raise BundleError(
+            f"{folder.name}: {GATE} is missing, or not the file the manifest names. Copy the whole folder"
+        )
+    gate, width = read_gate(file), network.encoder.width
+    if len(gate.centre) != width:
+        raise BundleError(
+            f"{folder.name}/{GATE}: is of {len(gate.centre)} values, and the network gives {width}. Fetch it again"
+        )
+    return gate
 
 
 def _manifest(folder: Path) -> Manifest:
@@ -268,6 +350,8 @@ def model_card(manifest: Manifest) -> str:
         holds = f"of which {share} are positive: it holds there" if manifest.tasks[0].kind == "binary" else ""
         calibration = f"`{manifest.calibrator.kind}`, on tune images {holds or 'with classes as common as there'}"
     size = f"{manifest.preprocess.rows} x {manifest.preprocess.cols}"
+    refer = "none" if manifest.conformal is None else f"of these answers {manifest.conformal.sentence}"
+    gated = "marked by `mammoscope predict`" if manifest.gate_sha256 else "not told apart"
     return "\n".join(
         [
             "---",
@@ -281,6 +365,8 @@ def model_card(manifest: Manifest) -> str:
             f"- **A score near 1 says**: {manifest.meaning}",
             f"- **Operating threshold**: {threshold}",
             f"- **Calibration**: {calibration}",
+            f'- **Answers that may be "refer"**: {refer}',
+            f"- **Pictures unlike the training pictures**: {gated}",
             f"- **Input**: {_input_words(manifest)}, {size} pixels, made by `read_mammogram` with these `preprocess`",
             f"- **Network**: `{manifest.model.model_dump_json()}`",
             f"- **Trained on**: `{json.dumps(manifest.data)}`",

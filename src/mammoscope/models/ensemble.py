@@ -16,17 +16,21 @@ from typing import Literal
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mammoscope.calibrators import Calibrator
 from mammoscope.combiners import Combiner
 from mammoscope.errors import BundleError
-from mammoscope.models.bundle import Bundle, Manifest, Sample
+from mammoscope.models.bundle import Bundle, Likeness, Manifest, Sample
+from mammoscope.referral import Conformal
 from mammoscope.storage import write_text
 
 FILE = "ensemble.json"
-OWN = ("threshold", "threshold_rule", "calibrator", "calibrated_at")
+OWN = ("threshold", "threshold_rule", "calibrator", "calibrated_at", "conformal")
 """What an ensemble has of its own in place of its members'."""
+
+TINY = 1e-12  # a limit of 0 counts as this much
 
 
 class EnsembleManifest(BaseModel):
@@ -42,6 +46,7 @@ class EnsembleManifest(BaseModel):
     threshold_rule: str | None = None
     calibrator: Calibrator | None = None
     calibrated_at: float | None = None
+    conformal: Conformal | None = None
     results: dict[str, dict[str, float | int | str | None]] = Field(
         default_factory=dict, description="on the test part"
     )
@@ -71,6 +76,15 @@ class EnsembleBundle:
         """Probability of each class of the main task, `samples classes`; further tasks are not put together."""
         each = [member.probabilities(samples, clinical=clinical)[0] for member in self.members]
         return [self.combiner.apply(np.stack(each).astype(np.float64))]
+
+    def answer(
+        self, sample: Sample, *, clinical: pl.DataFrame | None = None
+    ) -> tuple[Float[np.ndarray, " classes"], Likeness | None]:
+        """As of a bundle; the distance is that of the member to which the sample is least like, by its limit."""
+        each = [member.answer(sample, clinical=clinical) for member in self.members]
+        found = self.combiner.apply(np.stack([chances for chances, _ in each])[:, None].astype(np.float64))[0]
+        told = [likeness for _, likeness in each if likeness is not None]
+        return found, max(told, key=lambda one: one.distance / max(one.limit, TINY), default=None)
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> "EnsembleBundle":
@@ -151,7 +165,7 @@ def together(members: Sequence[Bundle]) -> Manifest:
         if first.tasks[0] != other.tasks[0]:
             raise BundleError(f"ensemble: {first.name} and {other.name} answer other questions. Leave one out")
     clinical = next((member.manifest.clinical for member in members if member.manifest.clinical is not None), None)
-    return first.model_copy(update={"tasks": first.tasks[:1], "clinical": clinical})
+    return first.model_copy(update={"tasks": first.tasks[:1], "clinical": clinical, "gate_sha256": None})
 
 
 def _sha256(file: Path) -> str:

@@ -160,24 +160,36 @@ class Classifier(nn.Module):
         Raises:
             RecipeError: There is no such module, or it does not run once for each sample.
         """
-        if layer == "pooled":
-            vectors = self.vectors(*inputs[:3])
-            beside = [] if inputs.clinical is None else [inputs.clinical.to(vectors.dtype)]
-            return torch.cat([vectors, *beside], dim=1)
-        if layer == "hidden":
-            return self.head.hidden(self.joined(self.vectors(*inputs[:3]), inputs.clinical))
+        return self._seen(inputs, layer)[1]
+
+    def _seen(self, inputs: Inputs, layer: str) -> tuple[Tensor, Tensor]:
+        """The vector of each sample, without clinical columns, and what a layer says of it; as `embedding` takes it."""
+        if layer in {"pooled", "hidden"}:
+            vectors, clinical = self.vectors(*inputs[:3]), inputs.clinical
+            if layer == "hidden":
+                return vectors, self.head.hidden(self.joined(vectors, clinical))
+            return vectors, torch.cat([vectors, *([] if clinical is None else [clinical.to(vectors.dtype)])], dim=1)
         named = dict(self.named_modules())
         if layer not in named or not layer:
             raise RecipeError(f"[estimator] layer: no layer {layer!r}{nearest(layer, list(named))}")
         found: list[Tensor] = []
         handle = named[layer].register_forward_hook(lambda _module, _into, out: found.append(out))
         try:
-            self.answer(self.vectors(*inputs[:3]), inputs.clinical)
+            vectors = self.vectors(*inputs[:3])
+            self.answer(vectors, inputs.clinical)
         finally:
             handle.remove()
         if len(found) != 1 or len(found[0]) != len(inputs.pixels):
             raise RecipeError(f"[estimator] layer: {layer!r} does not run once for each sample. Choose another")
-        return found[0].flatten(2).mean(2) if found[0].ndim > 2 else found[0]
+        return vectors, found[0].flatten(2).mean(2) if found[0].ndim > 2 else found[0]
+
+    def looked(self, inputs: Inputs) -> tuple[Float[Tensor, "batch outputs"], Float[Tensor, "batch width"]]:
+        """Logits of all tasks, and the vector of each sample that they rest on, in one pass."""
+        if self.estimator is None:
+            vectors = self.vectors(*inputs[:3])
+            return self.answer(vectors, inputs.clinical), vectors
+        vectors, embedded = self._seen(inputs, self.layer)
+        return self.estimator(embedded), vectors
 
     def forward(
         self,
@@ -187,11 +199,7 @@ class Classifier(nn.Module):
         clinical: Float[Tensor, "batch columns"] | None = None,
     ) -> Float[Tensor, "batch outputs"]:
         """Logits of all tasks, side by side; of the estimator where there is one."""
-        if self.estimator is None:
-            return self.answer(self.vectors(pixels, present, codes), clinical)
-        embedded = self.embedding(Inputs(pixels, present, codes, clinical), layer=self.layer)
-        logits: Tensor = self.estimator(embedded)
-        return logits
+        return self.looked(Inputs(pixels, present, codes, clinical))[0]
 
 
 class FromEncoded(nn.Module):

@@ -13,11 +13,17 @@ from mammoscope.errors import BundleError, SourceError
 from mammoscope.images import Limits, Mammogram, read_mammogram
 from mammoscope.images.folder import Found, find_pictures
 from mammoscope.images.guarded import Answer, answers
-from mammoscope.models.bundle import Sample
+from mammoscope.models.bundle import Likeness, Manifest, Sample
 from mammoscope.models.ensemble import AnyBundle
+from mammoscope.referral import REFER
 from mammoscope.vocabulary import Laterality
 
-NAMES = ("file", "score", "probability", "call", "laterality", "view", "traits", "code", "message")
+NAMES = (
+    *("file", "score", "probability", "call", "answer", "possible", "coverage", "unlike"),
+    *("laterality", "view", "traits", "code", "message"),
+)
+UNLIKE = "unlike-training"
+"""Code of a picture outside the gate."""
 
 
 def predict_files(
@@ -48,6 +54,11 @@ def predict_files(
         where the file could not be read. Of more than two classes `call` is the one with the highest `score`,
         `probability` is that of the call, and `classes` has all scores. Of a breast or exam one row each, with `files`,
         before the rows of files that could not be read. No file is left out.
+
+        Where the bundle has conformal limits, `possible` has the classes that the score leaves possible, `answer` is
+        the only one of them or `refer`, and `coverage` has what is `stated` and on which `condition`. Where it has a
+        gate, `unlike` has `distance` from the training pictures, `limit` and `code`: `unlike-training` beyond the
+        limit, and there `answer` is `refer` while the score stands; None within. Without them all four are None.
 
     Raises:
         BundleError: The bundle is a control, trained on labels that were exchanged between patients.
@@ -111,9 +122,11 @@ def _row(
 
 
 def _answered(bundle: AnyBundle, sample: Sample, *, clinical: pl.DataFrame | None) -> dict[str, Any]:
-    """Score, probability and call of one sample."""
-    manifest, chances = bundle.manifest, bundle.probabilities([sample], clinical=clinical)[0][0]
+    """Score, probability and call of one sample, and whether it is for a reader."""
+    manifest = bundle.manifest
+    chances, likeness = bundle.answer(sample, clinical=clinical)
     task = manifest.tasks[0]
+    told = _referred(manifest, chances, likeness)
     if task.kind != "binary":
         most = int(chances.argmax())
         classes = {name: float(chance) for name, chance in zip(task.classes, chances, strict=True)}
@@ -121,11 +134,28 @@ def _answered(bundle: AnyBundle, sample: Sample, *, clinical: pl.DataFrame | Non
         if isinstance(manifest.calibrator, Temperature):
             probability = float(manifest.calibrator.among_classes(chances[None].astype(np.float64))[0, most])
         about = {"call": task.classes[most], "probability": probability}
-        return {"score": float(chances[most]), **about, "classes": classes}
+        return {"score": float(chances[most]), **about, "classes": classes, **told}
     score, threshold, calibrator = float(chances[1]), manifest.threshold, manifest.calibrator
     probability = None if calibrator is None else float(calibrator.apply(np.array([score]))[0])
     call = None if threshold is None else "positive" if score >= threshold else "negative"
-    return {"score": score, "probability": probability, "call": call}
+    return {"score": score, "probability": probability, "call": call, **told}
+
+
+def _referred(manifest: Manifest, chances: np.ndarray, likeness: Likeness | None) -> dict[str, Any]:
+    """What the limits of a bundle say of an answer; nothing where it has none."""
+    told: dict[str, Any] = {}
+    if likeness is not None:
+        code = UNLIKE if likeness.outside else None
+        told["unlike"] = {"code": code, "distance": likeness.distance, "limit": likeness.limit}
+    if manifest.conformal is not None:
+        scores = chances[1:2] if manifest.tasks[0].kind == "binary" else chances[None]
+        inside = manifest.conformal.sets(scores.astype(np.float64))[0]
+        told["possible"] = [name for name, may in zip(manifest.conformal.classes, inside, strict=True) if may]
+        told["answer"] = manifest.conformal.calls(scores.astype(np.float64))[0]
+        told["coverage"] = {"stated": manifest.conformal.coverage, "condition": manifest.conformal.sentence}
+    if likeness is not None and likeness.outside:
+        told["answer"] = REFER
+    return told
 
 
 def _clinical(bundle: AnyBundle, table: pl.DataFrame | None, name: str) -> pl.DataFrame | None:

@@ -1,6 +1,6 @@
 """Pictures to probabilities: the one way, for training, evaluation, prediction and serving."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal
 
@@ -49,26 +49,57 @@ def score(
         >>> [found.shape for found in score(network, [Inputs(torch.zeros(2, 1, 16, 16))])]
         [(2, 2)]
     """
+    return _passed(network, batches, lambda inputs: (network(*inputs), None), precision=precision, turns=turns)[0]
+
+
+def score_and_embed(
+    network: Classifier, batches: Iterable[Inputs], *, precision: Precision = "float32", turns: Sequence[Turn] = ()
+) -> tuple[list[Float[np.ndarray, "_ _"]], Float[np.ndarray, "samples width"]]:
+    """Probability of each class for every task, and the vector of each sample that they rest on, in the same pass.
+
+    Args:
+        network: As for `score`.
+        batches: As for `score`.
+        precision: As for `score`.
+        turns: As for `score`; vectors are of the pictures as they are.
+
+    Returns:
+        What `score` gives, and one vector a sample: what the encoder says of its pictures, without clinical columns.
+    """
+    return _passed(network, batches, network.looked, precision=precision, turns=turns)
+
+
+def _passed(
+    network: Classifier | FromEncoded,
+    batches: Iterable[Inputs],
+    ask: Callable[[Inputs], tuple[Tensor, Tensor | None]],
+    *,
+    precision: Precision,
+    turns: Sequence[Turn],
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Probabilities of all tasks, and vectors where `ask` gives them, too."""
     device = next(network.parameters()).device
     training = network.training
     network.eval()
     found: list[list[Tensor]] = [[torch.empty(0, len(task.classes), dtype=torch.float64)] for task in network.tasks]
+    vectors: list[Tensor] = []
     try:
         with torch.inference_mode():
             for batch in batches:
                 inputs = batch.placed(device)
                 seen = [inputs, *(inputs._replace(pixels=turned(inputs.pixels, turn)) for turn in turns)]
-                answers = [_answered(network, one, precision) for one in seen]
+                with autocast(device, precision):
+                    asked = [ask(one) for one in seen]
+                answers = [_chances(network, logits) for logits, _ in asked]
                 for at, several in enumerate(zip(*answers, strict=True)):
                     found[at].append(torch.stack(several).mean(dim=0).cpu())
+                vectors += [one.float().cpu() for _, one in asked[:1] if one is not None]
     finally:
         network.train(training)
-    return [torch.cat(rows).numpy() for rows in found]
+    return [torch.cat(rows).numpy() for rows in found], torch.cat(vectors or [torch.empty(0, 0)]).numpy()
 
 
-def _answered(network: Classifier | FromEncoded, inputs: Inputs, precision: Precision) -> list[Tensor]:
-    with autocast(inputs.pixels.device, precision):
-        logits = network(*inputs)
+def _chances(network: Classifier | FromEncoded, logits: Tensor) -> list[Tensor]:
     return [
         probabilities(logits[:, span].double(), task)
         for task, span in zip(network.tasks, spans(network.tasks), strict=True)

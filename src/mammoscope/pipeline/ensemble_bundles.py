@@ -8,6 +8,7 @@ from mammoscope.calibrators import read_calibrator
 from mammoscope.combiners import read_combiner
 from mammoscope.errors import BundleError
 from mammoscope.pipeline.folder import read_json
+from mammoscope.pipeline.gating import conformal_of
 
 
 def bundle_ensemble(run: Path, *, members: Sequence[Path]) -> str | None:
@@ -58,4 +59,4 @@ def _measured(facts: dict[str, Any]) -> dict[str, Any]:
         found |= {"threshold_rule": f"{threshold['rule']} on {threshold['chosen_on']}"}
     if calibration.get("calibrator") is not None:
         found |= {"calibrator": read_calibrator(calibration["calibrator"]), "calibrated_at": calibration["prevalence"]}
-    return found
+    return found | {"conformal": conformal_of(unit)}

@@ -13,6 +13,7 @@ from mammoscope import __version__
 from mammoscope.errors import RecipeError
 from mammoscope.pipeline.answering import CONTROL, meaning, write_answers
 from mammoscope.pipeline.folder import read_json, read_table
+from mammoscope.pipeline.gating import fitted_gate, refuse_few
 from mammoscope.pipeline.lesions import read_lesions
 from mammoscope.pipeline.machine import commit, device_named, environment
 from mammoscope.pipeline.starting import starting
@@ -74,14 +75,15 @@ def fit(
     data = training_data(ready, recipe=recipe, cache=cache, lesions=read_lesions(recipe, run=run))
     if team.first:
         write_augmentations(recipe.augment, samples=data.train, seed=recipe.seed, run=run)
+    refuse_few(recipe, data=data)
     with tracked(track if team.first else (), run=run, name=recipe.name, watch=watch) as told:
         trained = train(recipe, data=data, folder=run, device=where, start=begun, watch=told, team=team)
     if not team.first:
         return trained
     write_answers(recipe, trained.network, ready, run=run, cache=cache, clinical=data.clinical)
-    Bundle(manifest=_manifest(recipe, run=run, clinical=data.clinical), network=trained.network).save_pretrained(
-        run / "bundle"
-    )
+    manifest = _manifest(recipe, run=run, clinical=data.clinical)
+    gate = fitted_gate(recipe, network=trained.network, data=data)
+    Bundle(manifest=manifest, network=trained.network, gate=gate).save_pretrained(run / "bundle")
     facts = environment(where) | {
         "allocator_keeps_memory": keeps,
         "processes_of_training": team.count,

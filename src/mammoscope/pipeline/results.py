@@ -12,6 +12,7 @@ import polars as pl
 from mammoscope.calibrators import read_calibrator
 from mammoscope.pipeline.beside import class_options, measured_members, measured_tasks, row_of, unit_cohort
 from mammoscope.pipeline.folder import opened, read_json, read_table
+from mammoscope.pipeline.gating import conformal_of
 from mammoscope.pipeline.sealing import counted_look
 from mammoscope.storage import write_text
 
@@ -186,6 +187,7 @@ def _of_yes_or_no(facts: dict[str, Any]) -> dict[str, Any]:
         "threshold_rule": f"{threshold['rule']} on {threshold['chosen_on']}",
         "calibrator": None if calibrator is None else read_calibrator(calibrator),
         "calibrated_at": None if calibrator is None else unit["calibration"]["prevalence"],
+        "conformal": conformal_of(unit),
         "results": {name: unit["test"][name] for name in SHOWN},
     }
 
@@ -197,5 +199,6 @@ def _of_classes(facts: dict[str, Any]) -> dict[str, Any]:
     named = [name for name in CLASSES_SHOWN if name in test and (facts["ordered"] or name != "kappa_quadratic")]
     return {
         "calibrator": None if calibrator is None else read_calibrator(calibrator),
+        "conformal": conformal_of(unit),
         "results": {name: test[name] for name in named},
     }

@@ -27,6 +27,12 @@ class Measure(Strict):
     coverage: float | None = Field(
         default=None, gt=0, lt=1, description="share of women whose answers, which may be 'refer', shall hold the truth"
     )
+    gate: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="share of new women, a picture of each, that may be marked as unlike the training",
+    )
     wished_width: float | None = Field(
         default=None, gt=0, lt=1, description="of the AUC's interval, end to end: tells how many patients it takes"
     )
