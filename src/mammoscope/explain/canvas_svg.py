@@ -11,6 +11,7 @@ from jaxtyping import Float
 from mammoscope.explain.canvas import BLACK, PAPER, Block, Canvas, Colour, Mark, Raster, Stroke, Words
 
 FONTS = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
+SOFT_PX, RIM_PX = 0.6, 2.6  # what OpenCV adds to a line with soft edges, and to its rim
 COARSE_PX = 0.3  # how far a line may stray when points are left out
 
 
@@ -61,8 +62,8 @@ def _element(mark: Mark) -> str:
 def _line(mark: Stroke) -> str:
     path = "M" + "L".join(f"{x:g} {y:g}" for x, y in _simple(mark.points, closed=mark.closed)) + "Z" * mark.closed
     how = f'd="{path}" fill="none" stroke-linejoin="round"{_dashed(mark.dash)}'
-    rim = f'<path {how} stroke="{_hex(BLACK)}" stroke-width="{mark.width + 2}"/>' if mark.casing else ""
-    return f'{rim}<path {how} stroke="{_hex(mark.colour)}" stroke-width="{mark.width}"/>'
+    rim = f'<path {how} stroke="{_hex(BLACK)}" stroke-width="{mark.width + RIM_PX:g}"/>' if mark.casing else ""
+    return f'{rim}<path {how} stroke="{_hex(mark.colour)}" stroke-width="{mark.width + SOFT_PX:g}"/>'
 
 
 def _simple(points: Float[np.ndarray, "points 2"], *, closed: bool) -> list[tuple[float, float]]:
