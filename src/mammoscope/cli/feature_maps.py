@@ -94,7 +94,7 @@ def _print_files(rows: list[dict[str, Any]], *, page: Path) -> None:
         if row["code"]:
             typer.echo(f"{row['file']}: {row['code']}: {row['note']}", err=True)
         for one in row["layers"]:
-            same = f", {len(one['constant'])} the same everywhere" if one["constant"] else ""
+            same = f", {len(one['constant'])} constant" if one["constant"] else ""
             size = f"{one['channels']} x {one['rows']} x {one['cols']}"
             typer.echo(f"{row['file']}  {one['layer']:24} {size}{same}  {one['picture']}")
     typer.echo(str(page))

@@ -49,7 +49,7 @@ class Tile:
     def words(self) -> str:
         """The range of its values."""
         if self.picture is None:
-            return "same everywhere"
+            return "constant"
         return f"to {self.high:.3g}" if self.low >= 0 else f"{self.low:.2g} to {self.high:.2g}"
 
 
@@ -76,7 +76,7 @@ def tiles_of(
         >>> maps = np.zeros((2, 2, 2), dtype=np.float32)
         >>> maps[1, 0, 0] = 3.0
         >>> [(tile.channel, tile.dead, tile.words) for tile in tiles_of(maps)]
-        [(0, '0', 'same everywhere'), (1, '', 'to 3')]
+        [(0, '0', 'constant'), (1, '', 'to 3')]
     """
     flat = maps.reshape(len(maps), -1)
     chosen = np.arange(len(maps))
@@ -144,7 +144,7 @@ def sheet_words(tiles: Sequence[Tile], *, maps: LayerMaps, scale: Scale) -> str:
     """
     count, dead = len(maps.maps), sum(tile.picture is None for tile in tiles)
     which = f"All {count} channels" if len(tiles) == count else f"{len(tiles)} of {count} channels, the most varied"
-    same = f"; {dead} say{'s' if dead == 1 else ''} the same everywhere (its value is written)" if dead else ""
+    same = f"; {dead} {'is' if dead == 1 else 'are'} constant (the value is written)" if dead else ""
     to = "of each tile" if scale == "tile" else "of the layer"
     zero = "blue is below 0, red above, to the largest" if maps.maps.min() < 0 else "black is 0, to the largest value"
     return f"{which}{same}. Colours: {zero} {to}."

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,7 @@ def network_device(network: "Classifier") -> "torch.device":
 
 def _bare(row: Row) -> Row:
     """What JSON keeps of a picture: all but the picture."""
-    return {name: value for name, value in row.items() if name not in {"whole", "crop", "box"}}
+    return {name: value for name, value in row.items() if name not in {"whole", "crop", "box", "crop_box"}}
 
 
 def _batches(found: PartSamples, *, device: "torch.device") -> Iterator["torch.Tensor"]:
@@ -137,7 +138,8 @@ def _picture(channel: int, at: int, peaks: "Peaks", *, found: PartSamples, netwo
     place = {"row": int(peaks.row[channel, at]), "col": int(peaks.col[channel, at])}
     field = field_of(network, pixels, watched=peaks.watched, channel=channel, **place)
     grey = pixels[0, 0].cpu().numpy()
-    crop, _ = cut_out(grey, field)
+    crop, (x0, y0, *_) = cut_out(grey, field)
+    inside = replace(field, x0=field.x0 - x0, y0=field.y0 - y0, x1=field.x1 - x0, y1=field.y1 - y0)
     return {
         **found.about(number),
         "value": float(peaks.value[channel, at]),
@@ -148,6 +150,7 @@ def _picture(channel: int, at: int, peaks: "Peaks", *, found: PartSamples, netwo
         "whole": data_uri(_rgb(grey), most_px=WHOLE_PX),
         "crop": data_uri(_rgb(_enlarged(crop)), most_px=CROP_PX),
         "box": _shares(field, shape=grey.shape),
+        "crop_box": _shares(inside, shape=crop.shape),
     }
 
 

@@ -65,10 +65,11 @@ def importance_lines(facts: Facts) -> list[str]:
             continue
         lines.append(f"{words} {block.get('what') or block['unit']}: of {block['read']} values the largest")
         key = "mean_abs" if name == "shap" else "values"
-        for row in [*block["inputs"], *block["values"][:10]]:
+        named = [(row, "  (all its values)") for row in block["inputs"]]
+        for row, more in [*named, *((row, "") for row in block["values"][:10])]:
             cells = "  ".join(
                 f"{output + ' ' if output else ''}{value:.4g}"
                 for output, value in zip(block["outputs"], row[key], strict=True)
             )
-            lines.append(f"  {row['name']:22} {cells}{'  (all its values)' if row in block['inputs'] else ''}")
+            lines.append(f"  {row['name']:22} {cells}{more}")
     return [*lines, *facts["sealed"], *(f"note: {text}" for text in facts["notes"])]

@@ -40,7 +40,7 @@ def fall_figure(facts: Facts) -> Drawing:
     kinds = [(fall["task"], fall["of"]) for fall in found["falls"] if fall["measure"] == "auc"]
     panels = list(dict.fromkeys(kinds))[:PANELS]
     names = _ordered(found, panels[0])
-    across = min(len(panels), 3)
+    across = min(len(panels), 2 if len(panels) == 4 else 3)
     down = -(-len(panels) // across)
 
     def paint(figure: Figure) -> None:
