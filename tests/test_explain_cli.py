@@ -11,8 +11,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from mammoscope.cli import app
+from mammoscope.explain import ExplainedExam, explain_exams, explain_files
 from mammoscope.images import Preprocess
-from mammoscope.models import Bundle, Manifest, SimpleCnn, build
+from mammoscope.models import Bundle, Manifest, SimpleCnn, build, predict_files
 from mammoscope.records import Record, index_of, write_index
 from planted import picture
 
@@ -67,6 +68,54 @@ def test_a_file_that_cannot_be_read_is_named_and_nothing_is_drawn_for_it(run: Pa
     assert done.exit_code == 1
     assert "broken.png" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_files_of_a_bundle_of_lesions_are_crops_for_explain_as_for_predict(tmp_path: Path) -> None:
+    picture(tmp_path / "crop.png", seed=4)
+    manifest = Manifest(
+        name="t", meaning="m", unit="lesion", model=SimpleCnn(channels=(4, 8)), preprocess=Preprocess(rows=48, cols=32)
+    )
+    bundle = Bundle(manifest=manifest, network=build(manifest.design, seed=0))
+
+    found = next(explain_files(bundle, [tmp_path / "crop.png"]))
+    row = predict_files(bundle, [tmp_path / "crop.png"], workers=0)[0]
+
+    assert found.scores is not None
+    assert found.scores["yes"] == pytest.approx(row["score"], abs=1e-9)
+    drawn = found.laid()
+    assert drawn is not None
+    rows, cols = drawn.anatomy.pixels.shape
+    assert cols / rows == pytest.approx(80 / 120, abs=0.01)  # the whole file, not the breast in it
+
+
+def test_maps_of_a_control_say_that_it_is_one(run: Path, tmp_path: Path) -> None:
+    about = run / "bundle" / "bundle.json"
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"recipe": {"permute_labels": 1}}))
+
+    done = cli("explain", run / "bundle", tmp_path / "data" / "0.png", "--out", tmp_path / "out", "--json")
+
+    assert "exchanged between patients" in json.loads(done.stdout)[0]["note"]
+
+
+def test_a_bundle_without_files_is_told_what_is_missing(run: Path) -> None:
+    done = cli("explain", run / "bundle")
+
+    assert done.exit_code == 2
+    assert "is a bundle. Give FILE" in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_an_exam_in_the_working_folder_has_the_folders_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture(tmp_path / "one exam" / "a.png", seed=1)
+    manifest = Manifest(
+        name="t", meaning="m", unit="exam", model=SimpleCnn(channels=(4, 8)), preprocess=Preprocess(rows=48, cols=32)
+    )
+    bundle = Bundle(manifest=manifest, network=build(manifest.design, seed=0))
+    monkeypatch.chdir(tmp_path / "one exam")
+
+    assert predict_files(bundle, [Path("a.png")], workers=0)[0]["file"] == "one exam"
+    explained = next(explain_exams(bundle, [Path("a.png")]))
+    assert isinstance(explained, ExplainedExam)
+    assert explained.name == "one exam"
 
 
 def test_a_run_is_scored_beside_every_baseline(run: Path) -> None:

@@ -56,6 +56,8 @@ def explain(
             raise typer.BadParameter("--score is of a run, whose lesions are known. Give --run RUN and no files")
         asked = {"layer": layer, "task": task, "of": of}
         raise typer.Exit(_files(folder, files, methods=method, asked=asked, out=out, svg=svg, as_json=as_json))
+    if (folder / "bundle.json").is_file():
+        raise typer.BadParameter(f"{folder.name}: is a bundle. Give FILE... after it, or the run that it lies in")
     if against is not None:
         from mammoscope.cli.against import print_against
 

@@ -20,6 +20,7 @@ from mammoscope.explain.maps import MapSettings, Method
 from mammoscope.explain.overlay import Caption, overlay
 from mammoscope.explain.picture import Laid, laid_over
 from mammoscope.images import Mammogram, Preprocess, read_mammogram
+from mammoscope.images.cut import WHOLE, Cut
 from mammoscope.images.folder import find_pictures
 from mammoscope.models import Bundle
 from mammoscope.storage import whole_file, write_text
@@ -42,6 +43,7 @@ class Explained:
         weight: What the picture counts in its breast or exam; None of single pictures.
         path: Of the file, to draw the anatomy finer than the network saw it; None: it is enlarged.
         preprocess: How the file was read.
+        cut: What of the file was kept.
     """
 
     file: str
@@ -55,6 +57,7 @@ class Explained:
     weight: float | None = None
     path: Path | None = field(default=None, repr=False)
     preprocess: Preprocess | None = None
+    cut: Cut = WHOLE
 
     @property
     def original(self) -> Float32[np.ndarray, "_ _"] | None:
@@ -93,7 +96,7 @@ class Explained:
     def _anatomy(self, mammogram: Mammogram) -> Anatomy:
         if self.path is None or self.preprocess is None:
             return anatomy_of(mammogram)
-        return read_anatomy(self.path, preprocess=self.preprocess)
+        return read_anatomy(self.path, preprocess=self.preprocess, cut=self.cut)
 
     def _peak(self) -> np.ndarray | None:
         if self.heat is None:
@@ -115,7 +118,8 @@ def explain_files(
     """Map what a bundle saw in files, and in the mammograms of folders, one after the other.
 
     Args:
-        bundle: One that answers per image. Clinical columns that it reads are taken as unknown.
+        bundle: One that answers per image or lesion; of lesions each file is a crop, as for `predict_files`. Clinical
+            columns that it reads are taken as unknown.
         files: Files of any name; in folders, those that `find_pictures` finds.
         method: One of `METHODS`.
         layer: For a class activation map, one of `layer_names`.
@@ -137,20 +141,28 @@ def explain_files(
             f"{manifest.name}: answers per {manifest.unit}. Use explain_exams, which reads folders of them"
         )
     asked = Asked(method=method, layer=layer, task=task, of=of, settings=settings)
+    cut = Cut(is_crop=manifest.unit == "lesion")
     for one in find_pictures(files):
         try:
-            mammogram = read_mammogram(one.path, preprocess=manifest.preprocess)
+            mammogram = read_mammogram(one.path, preprocess=manifest.preprocess, is_crop=cut.is_crop)
         except ImageError as error:
             yield Explained(file=one.name, note=str(error), code=error.code)
             continue
         found = map_sample(bundle, [mammogram], asked=asked)
         yield explained_picture(
-            found, 0, file=one.name, path=one.path, mammogram=mammogram, preprocess=manifest.preprocess
+            found, 0, file=one.name, path=one.path, mammogram=mammogram, preprocess=manifest.preprocess, cut=cut
         )
 
 
 def explained_picture(
-    found: Mapped, number: int, *, file: str, path: Path, mammogram: Mammogram, preprocess: Preprocess
+    found: Mapped,
+    number: int,
+    *,
+    file: str,
+    path: Path,
+    mammogram: Mammogram,
+    preprocess: Preprocess,
+    cut: Cut = WHOLE,
 ) -> Explained:
     """One picture of a sample."""
     heat = found.heats[number]
@@ -165,6 +177,7 @@ def explained_picture(
         weight=None if found.weights is None else found.weights[number],
         path=path,
         preprocess=preprocess,
+        cut=cut,
     )
 
 

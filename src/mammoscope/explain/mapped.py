@@ -23,6 +23,7 @@ FINE: tuple[Method, ...] = ("integrated-gradients", "smooth-grad")
 """Methods whose maps have the grain of single pixels."""
 
 DRAWN_SMOOTH = "drawn smoothed, for single pixels cannot be seen"
+CONTROL = "a control, trained on labels that were exchanged between patients: its answers mean nothing"
 NOWHERE = "no place speaks for the class: the map is not defined"
 
 
@@ -98,6 +99,7 @@ def map_sample(
     of = question.of if question.of is not None or question.task.kind == "binary" else int(chances.argmax())
     inputs = inputs_of(bundle, mammograms, clinical=clinical)
     heats, notes = _heats(bundle, inputs, asked=asked, of=of)
+    notes = (*notes, CONTROL) if manifest.is_control else notes
     drawn = smoothed(heats) if asked.method in FINE else heats
     alone, weights = None, None
     if bags:

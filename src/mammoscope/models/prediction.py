@@ -102,7 +102,7 @@ def _rows(
             sides.setdefault(side, []).append((one, answer.result))
     found = []
     for side, pictures in sides.items():
-        name = pictures[0][0].path.parent.name
+        name = pictures[0][0].path.resolve().parent.name
         about = {"file": name, "laterality": side, "files": [one.name for one, _ in pictures]}
         about["traits"] = sorted({str(trait) for _, mammogram in pictures for trait in mammogram.traits})
         sample = [mammogram for _, mammogram in pictures]
