@@ -15,6 +15,7 @@ from mammoscope.explain import ExplainedExam, explain_exams, explain_files
 from mammoscope.images import Preprocess
 from mammoscope.models import Bundle, Manifest, SimpleCnn, build, predict_files
 from mammoscope.records import Record, index_of, write_index
+from mg_files import breast, mg, saved
 from planted import picture
 
 
@@ -144,3 +145,24 @@ def test_what_does_not_go_together_is_said(words: list[str], said: str) -> None:
 
     assert done.exit_code == 2
     assert said in " ".join(done.output.split())
+
+
+def test_an_exam_whose_files_name_two_women_is_said_to_be_so(tmp_path: Path) -> None:
+    for name, person in (("a", "X 1"), ("b", "X 2")):
+        (tmp_path / name).mkdir()
+        file = saved(mg(breast(), PatientID=person), tmp_path / name)
+        (tmp_path / "both").mkdir(exist_ok=True)
+        file.rename(tmp_path / "both" / f"{name}.dcm")
+    manifest = Manifest(
+        name="t", meaning="m", unit="exam", model=SimpleCnn(channels=(4, 8)), preprocess=Preprocess(rows=48, cols=32)
+    )
+    bundle = Bundle(manifest=manifest, network=build(manifest.design, seed=0))
+
+    (row,) = predict_files(bundle, [tmp_path / "both"], workers=0)
+    (explained,) = explain_exams(bundle, [tmp_path / "both"])
+
+    assert (row["code"], row["traits"][-1], row["files"]) == (None, "several-patients", ["a.dcm", "b.dcm"])
+    assert "name 2 patients" in row["message"]
+    assert "X 1" not in str(row)
+    assert isinstance(explained, ExplainedExam)
+    assert row["message"] in explained.notes

@@ -8,6 +8,7 @@ import typer
 
 from mammoscope.cli.options import AsJson, BreakSeal, Root
 
+FEW = 10  # pictures, as elsewhere
 PLACE = "a run folder; or a bundle folder, and files"
 
 
@@ -172,6 +173,7 @@ def _score(
 
     for group in dict.fromkeys(row["group"] for row in found["table"]):
         pictures = next(row["n"] for row in found["table"] if row["group"] == group)
-        typer.echo(f"{group}, {pictures} pictures\n\n{table_text(found['table'], group=group)}\n")
+        few = "" if pictures >= FEW else f": fewer than {FEW}, so the intervals say nothing"
+        typer.echo(f"{group}, {pictures} pictures{few}\n\n{table_text(found['table'], group=group)}\n")
     for row in found["left_out"]:
         typer.echo(f"left out: {row['image_id']}: {row['why']}", err=True)

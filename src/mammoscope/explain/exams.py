@@ -14,6 +14,7 @@ from mammoscope.explain.overlay import Caption
 from mammoscope.explain.sheet import USUAL, Hung, Place, exam_sheet
 from mammoscope.images import Mammogram, read_mammogram
 from mammoscope.images.folder import Found, find_pictures
+from mammoscope.images.mammogram import several_people
 from mammoscope.models import Bundle, Manifest
 from mammoscope.vocabulary import Laterality
 
@@ -104,6 +105,7 @@ def _explained(
         )
         for number, (one, mammogram) in enumerate(pictures)
     ]
+    why = several_people(mammogram for _, mammogram in pictures)
     called = f"{name}, {side} breast" if side is not None else name
     return ExplainedExam(
         name=name,
@@ -114,7 +116,7 @@ def _explained(
         asked=found.asked,
         shown=found.shown,
         headline=f"{called}: {answer_words(bundle.manifest, found.scores, asked=found.asked, task=asked.task)}",
-        notes=found.notes,
+        notes=(*found.notes, *(() if why is None else (why,))),
     )
 
 
@@ -132,12 +134,13 @@ def answer_words(manifest: Manifest, scores: dict[str, float], *, asked: str, ta
     """
     main = manifest.tasks[0]
     if main.kind == "binary" and task in {None, main.name}:
-        score = scores[main.classes[1]]
-        said = f"{main.name if main.classes == ('no', 'yes') else f'{main.name} {main.classes[1]}'} {score:.2f}"
-        if manifest.threshold is None:
-            return f"{said}, no threshold"
-        where = "at or above" if score >= manifest.threshold else "below"
-        return f"{said}, {where} the threshold {manifest.threshold:.2f}"
+        score, least = scores[main.classes[1]], manifest.threshold
+        digits = 2 if least is None or f"{score:.2f}" != f"{least:.2f}" else 4  # so that they do not look alike
+        called = main.name if main.classes == ("no", "yes") else f"{main.name} {main.classes[1]}"
+        if least is None:
+            return f"{called} {score:.2f}, no threshold"
+        where = "at or above" if score >= least else "below"
+        return f"{called} {score:.{digits}f}, {where} the threshold {least:.{digits}f}"
     named = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
     return f"{named}; the maps are of {asked}"
 

@@ -12,8 +12,8 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mammoscope.errors import BundleError, nearest
-from mammoscope.explain.layers import channels_last, evaluating
+from mammoscope.errors import BundleError
+from mammoscope.explain.layers import channels_last, evaluating, no_such_layer
 from mammoscope.models import Classifier
 
 Note = Callable[[str, nn.Module, tuple[Any, ...], object], None]
@@ -192,9 +192,7 @@ def _wanted(network: Classifier, pixels: Tensor, *, layers: Sequence[str] | None
 def _named(name: str, ran: dict[str, list[_Ran]], *, network: Classifier) -> _Ran:
     known = [one for one, _ in network.network.named_modules() if one]
     if name not in known:
-        raise BundleError(
-            f"layer {name!r}: the network has no such layer{nearest(name, known)}. layer_names(network) has them all"
-        )
+        raise no_such_layer(name, known=known)
     found = ran.get(name, [])
     if len(found) != 1 or found[0].shape[0] != 1:
         raise BundleError(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mammoscope.errors import BundleError, nearest
 from mammoscope.models import Classifier, Inputs
 
+SHOWN = 12  # names in a refusal
 LAST = "last feature map"
 
 
@@ -67,10 +68,7 @@ def mapped(
         return features, _logits_of(network, features, inputs)
     modules = {name: module for name, module in network.network.named_modules() if name}
     if layer not in modules:
-        raise BundleError(
-            f"layer {layer!r}: the network has no such layer{nearest(layer, list(modules))}. "
-            "layer_names(network) has them all"
-        )
+        raise no_such_layer(layer, known=list(modules))
     found: list[Tensor] = []
 
     def keep(_module: nn.Module, _into: object, out: object) -> Tensor:
@@ -128,3 +126,10 @@ def no_gradients(network: Classifier, inputs: Inputs) -> Float[Tensor, "batch ou
     with torch.no_grad():
         logits: Tensor = network(*inputs)
     return logits
+
+
+def no_such_layer(layer: str, *, known: list[str]) -> BundleError:
+    """The refusal of a name, with the nearest one and the first that there are."""
+    hint = nearest(layer, known) or "."
+    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
+    return BundleError(f"layer {layer!r}: the network has no such layer{hint} It has {', '.join(known[:SHOWN])}{more}")

@@ -117,7 +117,16 @@ def explain_predictions(
     if rows and all(row["code"] == "missing" for row in rows):
         raise SourceError(f"none of {len(rows)} pictures is there. If the data set has moved, name it with --root")
     write_text(folder.parent / "explanations.json", json.dumps(rows, indent=2))
+    _tidied(folder, rows)
     return rows
+
+
+def _tidied(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Take away the numbered drawings of an earlier call that no row names."""
+    named = {row[key] for row in rows for key in ("file", "svg")}
+    for old in folder.glob("[0-9][0-9]*.*"):
+        if old.suffix in {".png", ".svg"} and f"{folder.name}/{old.name}" not in named:
+            old.unlink()
 
 
 def _explained(row: dict[str, Any], number: int, *, look: _Look) -> list[dict[str, Any]]:

@@ -152,6 +152,7 @@ def _picture(header: Header, layout: Layout, levels: Levels, *, wanted: Preproce
         spacing_mm=facts.spacing_of(header),
         laterality=facts.laterality_of(header),
         view=facts.view_of(header),
+        person=facts.person_of(header),
     )
 
 

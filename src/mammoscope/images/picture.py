@@ -1,6 +1,6 @@
 """What a file reader hands on: stored values, not yet decoded, shown, cropped or scaled."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mammoscope.dicom.display import IDENTITY, Lut, Rescale, Window
 from mammoscope.images.levels import Levels
@@ -25,6 +25,7 @@ class Picture:
         spacing_mm: Height and width of a pixel in mm.
         laterality: As the file says.
         view: As the file says.
+        person: Tells the files of two people apart; None where the file names nobody.
         traits: What sets it apart from a plain mammogram, as the file says.
         trail: What was decided so far.
     """
@@ -37,5 +38,6 @@ class Picture:
     spacing_mm: tuple[float, float] | None = None
     laterality: Laterality | None = None
     view: View | None = None
+    person: str | None = field(default=None, repr=False)
     traits: tuple[Trait, ...] = ()
     trail: tuple[Step, ...] = ()

@@ -296,6 +296,7 @@ def _finished(
         geometry=geometry,
         trail=(*picture.trail, *sight.trail, *window_steps, *links, *cleared, *retouched),
         original_shape=picture.levels.shape,
+        person=picture.person,
         traits=picture.traits,
     )
 

@@ -13,6 +13,7 @@ from mammoscope.errors import BundleError, SourceError
 from mammoscope.images import Limits, Mammogram, read_mammogram
 from mammoscope.images.folder import Found, find_pictures
 from mammoscope.images.guarded import Answer, answers
+from mammoscope.images.mammogram import SEVERAL, several_people
 from mammoscope.models.bundle import Likeness, Manifest, Sample
 from mammoscope.models.ensemble import AnyBundle
 from mammoscope.referral import REFER
@@ -53,7 +54,8 @@ def predict_files(
         threshold), `laterality`, `view`, `traits` (what sets it apart from a plain mammogram); or `code` and `message`
         where the file could not be read. Of more than two classes `call` is the one with the highest `score`,
         `probability` is that of the call, and `classes` has all scores. Of a breast or exam one row each, with `files`,
-        before the rows of files that could not be read. No file is left out.
+        before the rows of files that could not be read; where its files name `several-patients`, that is among the
+        `traits`, and `message` says so. No file is left out.
 
         Where the bundle has conformal limits, `possible` has the classes that the score leaves possible, `answer` is
         the only one of them or `refer`, and `coverage` has what is `stated` and on which `condition`. Where it has a
@@ -95,6 +97,7 @@ def _rows(
     bundle: AnyBundle, read: Sequence[tuple[Found, Answer[Mammogram]]], *, told: Callable[[str], pl.DataFrame | None]
 ) -> list[dict[str, Any]]:
     """One row for the exam in a folder, or for each of its breasts."""
+    folder = read[0][0].path.resolve().parent.name
     sides: dict[Laterality | None, list[tuple[Found, Mammogram]]] = {}
     for one, answer in read:
         if answer.result is not None:
@@ -102,11 +105,12 @@ def _rows(
             sides.setdefault(side, []).append((one, answer.result))
     found = []
     for side, pictures in sides.items():
-        name = pictures[0][0].path.resolve().parent.name
-        about = {"file": name, "laterality": side, "files": [one.name for one, _ in pictures]}
+        about: dict[str, Any] = {"file": folder, "laterality": side, "files": [one.name for one, _ in pictures]}
         about["traits"] = sorted({str(trait) for _, mammogram in pictures for trait in mammogram.traits})
         sample = [mammogram for _, mammogram in pictures]
-        found.append(dict.fromkeys(NAMES) | about | _answered(bundle, sample, clinical=told(name)))
+        if (why := several_people(sample)) is not None:
+            about |= {"traits": [*about["traits"], SEVERAL], "message": why}
+        found.append(dict.fromkeys(NAMES) | about | _answered(bundle, sample, clinical=told(folder)))
     return found
 
 

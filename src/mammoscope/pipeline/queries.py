@@ -10,6 +10,7 @@ import polars as pl
 from mammoscope.errors import ImageError, SourceError
 from mammoscope.images import Mammogram, read_mammogram
 from mammoscope.images.folder import Found, find_pictures
+from mammoscope.images.mammogram import several_people
 from mammoscope.pipeline.folder import opened
 from mammoscope.records import Index
 from mammoscope.vocabulary import Laterality, View
@@ -28,7 +29,7 @@ class Query:
         patient: Source and patient, where they are known.
         image_id: Of a single file that the index holds.
         code: Of the refusal where the file could not be read.
-        why: In words.
+        why: In words; of pictures that name several patients, that they do.
     """
 
     name: str
@@ -73,7 +74,7 @@ def read_queries(
         name = f"{one.path.resolve().parent.name} {side}".strip() if manifest.design.bags else one.name
         before = groups.get(key, Query(name=name, patient=owner, image_id=None if manifest.design.bags else image))
         groups[key] = replace(before, pictures=(*before.pictures, picture), patient=before.patient or owner)
-    return [*groups.values(), *refused]
+    return [*(replace(one, why=several_people(one.pictures) or "") for one in groups.values()), *refused]
 
 
 def index_of_run(run: Path, *, root: Path | None) -> Index | None:

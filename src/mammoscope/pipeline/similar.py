@@ -167,7 +167,7 @@ def _answered(query: Query, known: _Known, *, most: int, clinical: pl.DataFrame 
 
 
 def _notes(query: Query, known: _Known, least: float, beyond: float | None) -> list[str]:
-    found = []
+    found = [query.why] if query.why else []
     if query.patient is None:
         found.append("whose file it is is not known: a neighbour may be of the same patient")
     elif query.patient in known.people:
