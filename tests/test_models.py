@@ -28,6 +28,8 @@ from mammoscope.models import (
     score,
     to_input,
 )
+from mammoscope.models.heads import Ordered
+from mammoscope.models.tasks import Task, probabilities
 from mammoscope.vocabulary import Laterality, View
 from planted import half_disc, mammogram_file, picture
 
@@ -291,3 +293,14 @@ def test_a_temperature_of_classes_gives_the_call_a_probability_and_leaves_the_ca
     squares = np.array(list(plain["classes"].values())) ** 2
     assert told["probability"] == pytest.approx(squares.max() / squares.sum())
     assert (told["call"], told["score"]) == (plain["call"], plain["score"])
+
+
+def test_every_class_of_an_ordinal_task_can_be_called_before_anything_is_learned() -> None:
+    task = Task(name="density", classes=("A", "B", "C", "D"), kind="ordinal")
+    layer = Ordered(1, task.outputs)
+    layer.direction.weight.data.fill_(1.0)
+
+    calls = probabilities(layer(torch.linspace(-6, 6, 25)[:, None]), task).argmax(dim=1).tolist()
+
+    assert calls == sorted(calls)
+    assert set(calls) == {0, 1, 2, 3}

@@ -1,5 +1,6 @@
 """From one vector a sample to the logits of every task."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -9,6 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mammoscope.models.tasks import Task
+
+GAP = 3.0
+"""Between neighbouring steps at the start, in logits. Below 2 ln 2 = 1.39 no inner class could be the likeliest."""
 
 
 class Ordered(nn.Module):
@@ -22,8 +26,8 @@ class Ordered(nn.Module):
     def __init__(self, width: int, steps: int) -> None:
         super().__init__()
         self.direction = nn.Linear(width, 1, bias=False)
-        self.first = nn.Parameter(torch.full((1,), -(steps - 1) / 2))
-        self.gaps = nn.Parameter(torch.full((steps - 1,), 0.5413))  # softplus of it is 1
+        self.first = nn.Parameter(torch.full((1,), -GAP * (steps - 1) / 2))
+        self.gaps = nn.Parameter(torch.full((steps - 1,), math.log(math.expm1(GAP))))  # softplus of it is GAP
 
     def forward(self, vectors: Float[Tensor, "batch width"]) -> Float[Tensor, "batch steps"]:
         """Logits of P(class > k)."""
