@@ -29,7 +29,7 @@ from mammoscope.models import (
     to_input,
 )
 from mammoscope.models.heads import Ordered
-from mammoscope.models.tasks import Task, probabilities
+from mammoscope.models.tasks import probabilities
 from mammoscope.vocabulary import Laterality, View
 from planted import half_disc, mammogram_file, picture
 
