@@ -141,9 +141,10 @@ def explain(
     from mammoscope.models import Bundle
     from mammoscope.report import write_gallery
 
+    predictions = read_table(run, "predictions.parquet", made_by="mammoscope train")
     bundle = Bundle.from_pretrained(run / "bundle")
     rows = explain_predictions(
-        read_table(run, "predictions.parquet", made_by="mammoscope train"),
+        predictions,
         bundle=bundle,
         index=opened(run / "index.parquet", root=root),
         folder=run / "explanations",
