@@ -14,31 +14,12 @@ from typer.testing import CliRunner, Result
 from mammoscope.cli import app
 from mammoscope.errors import BundleError, SourceError
 from mammoscope.evaluation import read_seal
-from mammoscope.pipeline import divide, draw_activations, fit, importance, make_ready, seal_run
-from mammoscope.training import Recipe
+from mammoscope.pipeline import draw_activations, importance, seal_run
 from planted import picture
+from small_runs import small_run
 
 if TYPE_CHECKING:
     from mammoscope.pipeline import Work
-
-
-def made(work: "Work", run: Path, **settings: object) -> Path:
-    recipe = Recipe.model_validate(
-        {
-            "name": "tiny",
-            "source": "cbis_ddsm",
-            "preprocess": {"rows": 32, "cols": 24},
-            "model": {"kind": "simple-cnn", "channels": [4, 8]},
-            "training": {"batch_size": 16},
-            "measure": {"replicates": 100},
-            "stages": [{"epochs": 1, "lr": 1e-3}],
-            **settings,
-        }
-    )
-    divide(recipe, work.index, run=run)
-    make_ready(recipe, work.index, run=run, cache=work.cache, workers=0)
-    fit(recipe, run=run, cache=work.cache, device="cpu")
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +28,13 @@ def forest(work: "Work", tmp_path_factory: pytest.TempPathFactory) -> Path:
     columns = ["view", "laterality", "density"]
     run = tmp_path_factory.mktemp("inside") / "forest"
     settings = {"clinical": {"columns": columns, "reader": True}, "estimator": {"kind": "forest", "trees": 5}}
-    return made(work, run, **settings)
+    return small_run(work, run, **settings)
 
 
 @pytest.fixture(scope="module")
 def plain(work: "Work", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network of breasts, which are several pictures each, and nothing else."""
-    return made(work, tmp_path_factory.mktemp("inside") / "plain", input={"unit": "breast"})
+    return small_run(work, tmp_path_factory.mktemp("inside") / "plain", input={"unit": "breast"})
 
 
 def cli(*words: object) -> Result:

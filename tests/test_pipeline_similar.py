@@ -14,38 +14,19 @@ from typer.testing import CliRunner
 from mammoscope.cli import app
 from mammoscope.errors import BundleError, RecipeError, SourceError
 from mammoscope.models import Bundle, build
-from mammoscope.pipeline import class_prototypes, divide, fit, make_ready, similar_cases
+from mammoscope.pipeline import class_prototypes, similar_cases
 from mammoscope.pipeline.embedding import embed_run
-from mammoscope.training import Recipe
 from mammoscope.vocabulary import Part
+from small_runs import small_run
 
 if TYPE_CHECKING:
     from mammoscope.pipeline import Work
 
 
-def trained(work: "Work", run: Path, *, unit: str, **settings: object) -> Path:
-    recipe = Recipe.model_validate(
-        {
-            "name": "tiny",
-            "source": "cbis_ddsm",
-            "input": {"unit": unit},
-            "preprocess": {"rows": 32, "cols": 24},
-            "model": {"kind": "simple-cnn", "channels": [4, 8], "pool": "max"},
-            "training": {"batch_size": 8},
-            "stages": [{"epochs": 1, "lr": 1e-3}],
-            **settings,
-        }
-    )
-    divide(recipe, work.index, run=run)
-    make_ready(recipe, work.index, run=run, cache=work.cache, workers=0)
-    fit(recipe, run=run, cache=work.cache, device="cpu")
-    return run
-
-
 @pytest.fixture(scope="module")
 def run(work: "Work", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of single pictures."""
-    return trained(work, tmp_path_factory.mktemp("similar") / "image", unit="image")
+    return small_run(work, tmp_path_factory.mktemp("similar") / "image", input={"unit": "image"})
 
 
 def part_of(run: Path, part: Part) -> pl.DataFrame:
@@ -162,7 +143,7 @@ def test_prototypes_are_training_samples_of_their_class_and_two_runs_agree(
 
 
 def test_breasts_are_compared_as_wholes(work: "Work", tmp_path: Path) -> None:
-    run = trained(work, tmp_path / "breast", unit="breast")
+    run = small_run(work, tmp_path / "breast", input={"unit": "breast"})
     rows = part_of(run, Part.TEST)
     one = rows.filter(pl.col("sample_id") == rows["sample_id"][0])
     folder = tmp_path / "exam"
