@@ -153,7 +153,11 @@ def test_without_a_threshold_nothing_is_drawn(tmp_path: Path) -> None:
 
 def test_a_data_set_that_has_moved_is_said_and_the_earlier_maps_stay(tmp_path: Path) -> None:
     table, made, index = planted(tmp_path / "data", threshold=0.5)
+    old = tmp_path / "run" / "explanations" / "99.png"
+    old.parent.mkdir(parents=True, exist_ok=True)
+    old.write_bytes(b"")
     explain_predictions(table, bundle=made, index=index, folder=tmp_path / "run" / "explanations")
+    assert not old.exists()  # of an earlier call with more pictures
     before = (tmp_path / "run" / "explanations.json").read_text()
     (tmp_path / "data").rename(tmp_path / "elsewhere")
 

@@ -11,7 +11,9 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from mammoscope.cli import app
+from mammoscope.errors import BundleError
 from mammoscope.explain import ExplainedExam, explain_exams, explain_files
+from mammoscope.explain.exams import answer_words
 from mammoscope.images import Preprocess
 from mammoscope.models import Bundle, Manifest, SimpleCnn, build, predict_files
 from mammoscope.records import Record, index_of, write_index
@@ -166,3 +168,24 @@ def test_an_exam_whose_files_name_two_women_is_said_to_be_so(tmp_path: Path) -> 
     assert "X 1" not in str(row)
     assert isinstance(explained, ExplainedExam)
     assert row["message"] in explained.notes
+
+
+def test_a_score_and_a_threshold_that_differ_never_look_alike() -> None:
+    manifest = Manifest(
+        name="t", meaning="m", model=SimpleCnn(channels=(4,)), preprocess=Preprocess(rows=48, cols=32), threshold=0.4249
+    )
+
+    assert answer_words(manifest, {"no": 0.5779, "yes": 0.4221}, asked="yes") == (
+        "malignant 0.4221, below the threshold 0.4249"
+    )
+
+
+def test_a_layer_that_is_not_there_is_answered_with_those_that_are(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "data" / "0.png"
+
+    bundle = Bundle.from_pretrained(run / "bundle")
+
+    with pytest.raises(BundleError, match=r"no such layer\. It has stack, stack\.0"):
+        next(explain_files(bundle, [file], layer="zzz"))
+    with pytest.raises(BundleError, match=r"did you mean 'stack'\? It has"):
+        next(explain_files(bundle, [file], layer="stak"))
