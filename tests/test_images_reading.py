@@ -5,9 +5,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mammoscope.images import CODES, PIXELS_VERSION, Preprocess, read_mammogram, write_png
+from full_resolution import averaged
+from mammoscope.images import CODES, PIXELS_VERSION, Geometry, Preprocess, read_mammogram, write_png
+from mammoscope.images.breast import grown
+from mammoscope.images.reading import SKIN_PX, read_with_sight
+from mammoscope.images.sight import TINY, resampled
 from mammoscope.trail import refusal
 from mammoscope.vocabulary import Laterality
 
@@ -106,6 +112,35 @@ def test_a_wrong_side_said_by_the_data_set_is_noted_and_the_pixels_followed(tmp_
     assert mammogram.laterality is Laterality.LEFT
     assert mammogram.geometry.flipped
     assert any("mirrored, or its side is wrong" in step.detail for step in mammogram.trail)
+
+
+@given(more=st.integers(0, 3), seed=st.integers(0, 9))
+def test_a_picture_of_nearly_the_right_size_is_interpolated_to_within_half_that_excess_of_the_mean(
+    more: int, seed: int
+) -> None:
+    values = np.random.default_rng(seed).integers(0, 4096, (600 + more, 64)).astype(np.uint16)
+    assert more / 600 <= TINY
+
+    ours = resampled(values, shape=(600, 64))
+
+    mean = averaged(values, Geometry.of(values.shape).resized(600, 64))
+    assert np.abs(ours - mean).max() <= 4096 * (more / 600) / 2 + 0.01
+
+
+def test_the_outline_of_the_breast_is_where_the_thumbnail_has_it(tmp_path: Path) -> None:
+    large = cv2.resize(picture(), None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR)
+    cv2.imwrite(str(tmp_path / "a.png"), large)
+    wanted = Preprocess(rows=1000, cols=800, region="whole")
+
+    cleared, sight = read_with_sight(tmp_path / "a.png", preprocess=wanted)
+    kept = read_mammogram(tmp_path / "a.png", preprocess=wanted.model_copy(update={"clear_background": False}))
+
+    near = grown(sight.mask, pixels=SKIN_PX).astype(np.float32)
+    there = cleared.geometry.seen_from(sight.geometry, near) >= 0.5
+    differs = cleared.pixels != kept.pixels * there
+    outline = cv2.dilate(there.astype(np.uint8), np.ones((5, 5))) - cv2.erode(there.astype(np.uint8), np.ones((5, 5)))
+    assert not differs[outline == 0].any()  # placed coarsely and enlarged, it moves by two final pixels at the most
+    assert differs.mean() < 0.002
 
 
 def test_reading_twice_gives_the_same_bits(tmp_path: Path) -> None:

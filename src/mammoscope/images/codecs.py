@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from mmap import mmap
+from typing import IO, cast
 
 import numpy as np
 from PIL import Image
@@ -55,13 +57,12 @@ class WaveletLevels(Levels):
         level = self._reduced(factor) if factor > 1 else None
         if level is None:
             return self._full.read(factor, crop)
-        if crop is None:
-            return level
-        x0, y0, x1, y1 = crop
-        return level[y0:y1, x0:x1]
+        x0, y0, x1, y1 = crop or (0, 0, *level.shape[::-1])
+        spare = level.dtype.itemsize * 8 - self.bits  # Pillow stretches to 8 or 16 bits
+        return np.right_shift(level[y0:y1, x0:x1], spare)
 
     def _reduced(self, factor: int) -> Reduced | None:
-        """Decode fewer wavelet levels; None where that is not possible, and the whole stream must be decoded."""
+        """Decode fewer wavelet levels, stretched to 8 or 16 bits; None where the whole stream must be decoded."""
         try:
             with Image.open(io.BytesIO(self.stream), formats=("JPEG2000",)) as image:
                 if image.mode not in {"L", "I;16"}:
@@ -74,11 +75,7 @@ class WaveletLevels(Levels):
         except OSError as error:
             log.debug("JPEG 2000 at 1/%d of the resolution failed: %s", factor, type(error).__name__)
             return None
-        if values.shape != tuple(-(-side // factor) for side in self.shape):
-            return None
-        # Pillow stretches to 8 or 16 bits
-        level: Reduced = np.right_shift(values, values.dtype.itemsize * 8 - self.bits)
-        return level
+        return values if values.shape == tuple(-(-side // factor) for side in self.shape) else None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,12 +85,12 @@ class DctLevels(Levels):
     The Huffman code must be read whole at any size, so that one reading, a little finer, is cheaper than two.
 
     Attributes:
-        stream: The JPEG.
+        stream: The JPEG, or the file mapped into memory.
         shape: Rows and columns by its header.
         grey: Makes one channel of what Pillow decoded, or raises.
     """
 
-    stream: bytes
+    stream: bytes | mmap
     shape: tuple[int, int]
     grey: Callable[[Image.Image], Stored]
     grid: Grid = "blocks"
@@ -106,7 +103,7 @@ class DctLevels(Levels):
 
     def read(self, factor: int, crop: Crop | None = None) -> Reduced:
         """Decode the whole picture at that factor."""
-        with Image.open(io.BytesIO(self.stream), formats=("JPEG",)) as image:
+        with Image.open(cast("IO[bytes]", self._file()), formats=("JPEG",)) as image:  # it reads, seeks and tells
             image.draft(None, (max(1, image.width // factor), max(1, image.height // factor)))
             level = self.grey(image)
         if level.shape == self.shape:  # a JPEG that cannot be scaled comes whole
@@ -115,6 +112,12 @@ class DctLevels(Levels):
             return level
         x0, y0, x1, y1 = crop
         return level[y0:y1, x0:x1]
+
+    def _file(self) -> io.BytesIO | mmap:
+        if isinstance(self.stream, bytes):
+            return io.BytesIO(self.stream)
+        self.stream.seek(0)
+        return self.stream
 
     def glance(self, *, needed: float, final: float, sure: bool = False) -> tuple[Reduced, int]:
         """As fine as the final picture is expected to need, so that one reading is enough."""

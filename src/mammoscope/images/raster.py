@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import cv2
@@ -64,7 +65,9 @@ def _failures(path: Path) -> Iterator[None]:
 def _levels(image: Image.Image, *, path: Path) -> tuple[Levels, int]:
     """The picture, to be decoded at the resolution that is needed, and the depth of its pixels in bits."""
     if image.format == "JPEG" and image.mode in {"L", "RGB"}:
-        return DctLevels(stream=path.read_bytes(), shape=image.size[::-1], grey=partial(_guarded_grey, path=path)), 8
+        with path.open("rb") as file:
+            stream = mmap(file.fileno(), 0, access=ACCESS_READ)
+        return DctLevels(stream=stream, shape=image.size[::-1], grey=partial(_guarded_grey, path=path)), 8
     stored = _deep_colour(image, path=path) if _is_deep_colour(image) else _grey(image, path=path)
     return ArrayLevels(values=stored), stored.dtype.itemsize * 8
 

@@ -32,7 +32,7 @@ from mammoscope.storage import whole_file
 from mammoscope.trail import Step, refusal
 from mammoscope.vocabulary import Laterality, View
 
-PIXELS_VERSION: str = "3"
+PIXELS_VERSION: str = "4"
 """Part of every cache key and bundle. Raise it when the same file and `Preprocess` give other pixels than before."""
 
 SIDES: dict[Laterality, Side] = {Laterality.LEFT: "left", Laterality.RIGHT: "right"}  # where the chest wall mostly is
@@ -279,13 +279,16 @@ def _finished(
     geometry = (geometry.mirrored() if flip else geometry).resized(*size)
     shown = np.asarray(cv2.flip(shown, 1)) if flip else shown
     cleared = []
-    if wanted.clear_background and sight.mask is not None:
-        shown, told = _cleared(shown, sight.mask, geometry, sight.geometry)
-        cleared.append(told)
     left = wanted.cols - size[1] if sight.chest == "right" and not flip else 0
-    geometry = geometry.padded(wanted.rows, wanted.cols, left=left)
     pixels = np.zeros((wanted.rows, wanted.cols), dtype=np.float32)
-    pixels[: size[0], left : left + size[1]] = shown
+    there = pixels[: size[0], left : left + size[1]]
+    if wanted.clear_background and sight.mask is not None:
+        breast, told = _breast(shown, sight.mask, geometry, sight.geometry)
+        np.multiply(shown, breast, out=there)
+        cleared.append(told)
+    else:
+        there[...] = shown
+    geometry = geometry.padded(wanted.rows, wanted.cols, left=left)
     pixels, retouched = _retouched(pixels, picture, sight, wanted, geometry)
     links = [Step(name="geometry", detail=link, cause=_cause(link, wanted, box=box)) for link in geometry.chain]
     return Mammogram(
@@ -359,19 +362,26 @@ def _cut(level: Reduced, crop: Crop) -> Reduced:
     return level[y0:y1, x0:x1]
 
 
-def _cleared(
+def _breast(
     pixels: Float32[np.ndarray, "rows cols"],
     mask: Bool[np.ndarray, "thumb_rows thumb_cols"],
     geometry: Geometry,
     thumb: Geometry,
-) -> tuple[Float32[np.ndarray, "rows cols"], Step]:
-    """Set everything outside the breast to 0."""
+) -> tuple[Bool[np.ndarray, "rows cols"], Step]:
+    """Which pixels show the breast and its skin; everything else is to be 0.
+
+    The outline is no finer than the thumbnail: it is placed on about as many pixels first, then enlarged.
+    """
     near = grown(mask, pixels=SKIN_PX).astype(np.uint8) * np.uint8(255)
-    outside = geometry.seen_from(thumb, near) < 128
-    bright, every = (int(np.count_nonzero(there)) for there in ((pixels > 0.1) & outside, outside))
-    share = bright / max(1, every)
+    finer = max(1, floor(geometry.y_scale / thumb.y_scale))
+    placed = geometry.resized(*(ceil(side / finer) for side in pixels.shape)).seen_from(thumb, near)
+    inside = cv2.resize(placed, pixels.shape[::-1], interpolation=cv2.INTER_LINEAR) >= 128
+    outside = inside.size - int(np.count_nonzero(inside))
+    bright = pixels > 0.1
+    bright = np.greater(bright, inside, out=bright)
+    share = int(np.count_nonzero(bright)) / max(1, outside)
     detail = f"outside the breast set to 0; {share:.1%} of it was brighter than 0.1"
-    return pixels * ~outside, Step(name="background", detail=detail, cause="clear_background")
+    return inside, Step(name="background", detail=detail, cause="clear_background")
 
 
 def _retouched(

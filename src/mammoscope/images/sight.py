@@ -15,6 +15,7 @@ from mammoscope.images.picture import Picture
 from mammoscope.trail import Step
 from mammoscope.vocabulary import Laterality
 
+TINY = 0.005  # of a pixel: by so much larger than an old pixel, a new one may be interpolated and not averaged
 RIM_PX = 3  # thumbnail pixels at the rim of the breast where air is mixed in
 
 
@@ -97,9 +98,12 @@ def look(picture: Picture, glance: Reduced, *, factor: int) -> Sight:
 def resampled(values: Reduced, *, shape: tuple[int, int]) -> Float32[np.ndarray, "new_rows new_cols"]:
     """Area average when shrinking, linear interpolation when enlarging. The one place where pixels are resampled.
 
-    Means of 8-bit values keep their fractions to 1/512; of deeper ones, 0.5 of at most 65535 is lost.
+    Means of 8-bit values keep their fractions to 1/512; of deeper ones, 0.5 of at most 65535 is lost. Where a new
+    pixel covers 1 + s old ones along an axis, s being tiny, it overlaps two or three, and the weights of their mean
+    and of the interpolation at its centre are at most s / 2 apart: there the quicker of the two is taken.
     """
-    if shape[0] <= values.shape[0] and shape[1] <= values.shape[1]:
+    ratios = values.shape[0] / shape[0], values.shape[1] / shape[1]
+    if min(ratios) >= 1 and max(ratios) > 1 + TINY:
         return area_mean(values, shape=shape)
     return np.asarray(cv2.resize(values.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR))
 

@@ -251,7 +251,7 @@ def _frame(header: Header, layout: Layout, *, frame: int) -> bytes:
         DICOM PS3.5 A.4: fragments, and the tables that say where each frame begins.
     """
     place = _left_in_file(header)
-    if layout.frames == 1 or place is None:
+    if place is None:
         data = header.value("PixelData")
         if not isinstance(data, bytes) or not data:
             raise refusal(header.path, "no_pixels", f"has no {tagged('PixelData')}. Leave it out of the index")
