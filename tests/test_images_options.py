@@ -10,7 +10,9 @@ from pydantic import ValidationError
 from mammoscope.images import Mammogram, Preprocess, read_mammogram
 from mammoscope.images.contrast import equalised
 from mammoscope.phantom import phantom_view
+from mammoscope.training import find_recipe
 from mammoscope.vocabulary import Laterality, View
+from mg_files import AS_IS, breast, mg, read
 
 PLAIN = Preprocess(rows=192, cols=128)
 
@@ -87,9 +89,48 @@ def test_percentiles_set_what_is_black_and_white(tmp_path: Path) -> None:
     assert "percentiles 0.5 to 99.5 of the breast" in told(wide, "window")[0]
 
 
+def test_maximum_divides_by_the_largest_value_whatever_the_header_says_and_however_bright_the_dark_is(
+    tmp_path: Path,
+) -> None:
+    stored = breast(low=900, high=3000)
+
+    mammogram = read(mg(stored, WindowCenter=1000, WindowWidth=200), tmp_path, window="maximum")
+
+    np.testing.assert_allclose(mammogram.pixels, stored / stored.max(), atol=1e-6)
+    assert mammogram.pixels.min() > 0.3
+    assert told(mammogram, "window")[-1].startswith("0 to the maximum of what is kept: centre 1486.5, width 2973")
+
+
+def test_the_recipe_of_masses_and_a_forest_divides_by_the_largest_value(tmp_path: Path) -> None:
+    wanted = find_recipe("mass-resnet50-forest").preprocess
+    stored = breast(low=900, high=3000)
+
+    mammogram = read(mg(stored), tmp_path, **(wanted.model_dump() | {"rows": AS_IS.rows, "cols": AS_IS.cols}))
+
+    np.testing.assert_allclose(mammogram.pixels, stored / stored.max(), atol=1e-6)
+
+
+def test_maximum_is_that_of_modality_values_without_padding_and_comes_before_the_inversion(tmp_path: Path) -> None:
+    stored = breast(low=900, high=3000)
+    padded = stored.copy()
+    padded[:, -4:] = 4095
+
+    inverted = read(mg(4095 - stored, PhotometricInterpretation="MONOCHROME1"), tmp_path, window="maximum")
+    rescaled = read(mg(stored, RescaleSlope=2, RescaleIntercept=-2000), tmp_path, window="maximum")
+    without = read(mg(padded, PixelPaddingValue=4095), tmp_path, window="maximum")
+
+    np.testing.assert_allclose(inverted.pixels, 1 - (4095 - stored) / (4095 - 900), atol=1e-6)
+    np.testing.assert_allclose(
+        rescaled.pixels, np.clip(2 * stored - 2000, 0, None) / (2 * stored.max() - 2000), atol=1e-6
+    )
+    np.testing.assert_allclose(without.pixels[:, :-4], stored[:, :-4] / stored.max(), atol=1e-6)
+    assert without.pixels[:, -4:].max() == 0
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
+        ({"window": "largest"}, "'header', 'percentile' or 'maximum'"),
         ({"percentiles": (60, 40)}, "percentiles must rise"),
         ({"percentiles": (0, 101)}, "percentiles must rise"),
         ({"clahe": -1}, "greater than or equal to 0"),

@@ -169,6 +169,17 @@ def percentile_window(values: Float[np.ndarray, " pixels"], *, low: float, high:
     return Window(centre=(bottom + top) / 2, width=max(top - bottom, 1e-6), function="LINEAR_EXACT")
 
 
+def maximum_window(values: Float[np.ndarray, "..."]) -> Window:
+    """The window that divides by the largest of modality values: 0 is black, and what is below it.
+
+    Example:
+        >>> maximum_window(np.array([[-5.0, 50.0, 200.0]]))
+        Window(centre=100.0, width=200.0, function='LINEAR_EXACT')
+    """
+    top = max(float(values.max()), 1e-6)
+    return Window(centre=top / 2, width=top, function="LINEAR_EXACT")
+
+
 def _looked_up(values: Real[np.ndarray, "..."], lut: Lut) -> Float[np.ndarray, "..."]:
     index = np.clip(np.rint(values).astype(np.int64) - lut.first, 0, len(lut.entries) - 1)
     return np.asarray(lut.entries[index], dtype=np.float64)

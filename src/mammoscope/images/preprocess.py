@@ -17,7 +17,7 @@ class Preprocess(BaseModel):
         region: Crop to the breast, or keep the whole picture.
         margin: Air left around the breast, as a fraction of its box.
         flip: Mirror so that the chest wall is on the left, or leave as it is.
-        window: Show as the header says (where it says nothing: from percentiles), or always from percentiles.
+        window: As the header says (else from percentiles), always from percentiles, or from 0 to the largest value kept.
         window_index: Which of several windows or VOI LUTs of a header, from 0.
         window_explanation: Which of them by its name, such as HARDER; where a header has none of that name, the index.
         percentiles: Of the modality values in the breast, shown as black and white where no header's window is.
@@ -42,7 +42,7 @@ class Preprocess(BaseModel):
     region: Literal["breast", "whole"] = "breast"
     margin: float = Field(default=0.02, ge=0.0, le=0.5)
     flip: Literal["left", "none"] = "left"
-    window: Literal["header", "percentile"] = "header"
+    window: Literal["header", "percentile", "maximum"] = "header"
     window_index: int = Field(default=0, ge=0, le=63)
     window_explanation: str | None = Field(default=None, min_length=1, max_length=64)
     percentiles: tuple[float, float] = (0.5, 99.5)

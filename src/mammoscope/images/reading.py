@@ -14,7 +14,15 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32
 
-from mammoscope.dicom.display import IDENTITY, Lut, Window, display_values, modality_values, percentile_window
+from mammoscope.dicom.display import (
+    IDENTITY,
+    Lut,
+    Window,
+    display_values,
+    maximum_window,
+    modality_values,
+    percentile_window,
+)
 from mammoscope.images.breast import THUMB_SIDE, Side, bounding_box, grown, stretched
 from mammoscope.images.contrast import equalised
 from mammoscope.images.cut import WHOLE, Cut
@@ -267,8 +275,9 @@ def _finished(
     kept, bare, geometry = _kept(picture, sight, wanted, padding=padding, box=box)
     scale = min(wanted.rows / geometry.shape[0], wanted.cols / geometry.shape[1])
     size = max(1, round(geometry.shape[0] * scale)), max(1, round(geometry.shape[1] * scale))
-    voi, window_steps = _voi(picture, sight, wanted)
-    shown = display_values(resampled(kept, shape=size), modality=picture.modality, voi=voi, invert=sight.invert)
+    stored = resampled(kept, shape=size)
+    voi, window_steps = _voi(picture, sight, wanted, stored=stored)
+    shown = display_values(stored, modality=picture.modality, voi=voi, invert=sight.invert)
     del kept  # the largest array here: where it is held, glibc gives memory back to the system and asks for it again
     if float(np.ptp(shown)) < LEAST_CONTRAST:
         what = f"its window shows every pixel as {float(shown.mean()):.2f}. Try window = percentile, or leave it out"
@@ -322,8 +331,14 @@ def _kept(
     return clean, bare, geometry.cropped(crop)
 
 
-def _voi(picture: Picture, sight: Sight, wanted: Preprocess) -> tuple[Window | Lut, list[Step]]:
-    """The header's window, or one from percentiles of the breast."""
+def _voi(
+    picture: Picture, sight: Sight, wanted: Preprocess, *, stored: Float32[np.ndarray, "_ _"]
+) -> tuple[Window | Lut, list[Step]]:
+    """The header's window, or one from percentiles of the breast, or from 0 to the largest value of what is kept."""
+    if wanted.window == "maximum":
+        window = maximum_window(modality_values(stored, picture.modality))
+        detail = f"0 to the maximum of what is kept: centre {window.centre:g}, width {window.width:g}"
+        return window, [Step(name="window", detail=detail, cause="window = maximum")]
     if wanted.window == "header" and picture.voi is not None:
         return picture.voi, []
     low, high = wanted.percentiles
