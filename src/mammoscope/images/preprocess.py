@@ -17,7 +17,7 @@ class Preprocess(BaseModel):
         region: Crop to the breast, or keep the whole picture.
         margin: Air left around the breast, as a fraction of its box.
         flip: Mirror so that the chest wall is on the left, or leave as it is.
-        window: As the header says (else from percentiles), always from percentiles, or from 0 to the largest value kept.
+        window: As the header says (else by percentiles), always by percentiles, or from 0 to the largest value kept.
         window_index: Which of several windows or VOI LUTs of a header, from 0.
         window_explanation: Which of them by its name, such as HARDER; where a header has none of that name, the index.
         percentiles: Of the modality values in the breast, shown as black and white where no header's window is.
