@@ -1,6 +1,7 @@
 """Plans: sizes by worked examples, limits kept, every line with its reason, and a recipe that can be read."""
 
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -125,8 +126,9 @@ def test_an_index_without_both_labels_or_pictures_is_refused(index: Index) -> No
         known_of(healthy)
     with pytest.raises(SourceError, match=r"none of 16 pictures can be read; the first: "):
         known_of(lost)
-    with pytest.raises(RecipeError, match=r"lesion_px and hours must be above 0, got 16 and -1"):
-        plan(index, hours=-1)
+    for hours in (-1.0, math.inf, math.nan):
+        with pytest.raises(RecipeError, match=rf"lesion_px and hours must be above 0 and finite, got 16 and {hours}"):
+            plan(index, hours=hours)
 
 
 def test_activations_are_counted_as_the_layers_give_them() -> None:

@@ -128,13 +128,13 @@ def plan(
 
     Raises:
         SourceError: The index has no label of both kinds, or no picture whose header can be read.
-        RecipeError: A limit is not above 0, or there is no such device.
+        RecipeError: A limit is not a number above 0, or there is no such device.
     """
     from mammoscope.training import Recipe
     from mammoscope.training.dotted import with_values
 
-    if lesion_px < 1 or (hours is not None and not hours > 0):
-        raise RecipeError(f"plan: lesion_px and hours must be above 0, got {lesion_px} and {hours}")
+    if lesion_px < 1 or (hours is not None and not 0 < hours < math.inf):
+        raise RecipeError(f"plan: lesion_px and hours must be above 0 and finite, got {lesion_px} and {hours}")
     known = known_of(index, headers=headers)
     machine = machine_here(device)
     fixed = {**_of_data(known), **_of_machine(machine)}
