@@ -4,6 +4,9 @@ One split by patient, six epochs for all. The base is `rsna-resnet18`; each idea
 recipe with other seeds shows how far chance alone moves the answer: an idea that moves it less has shown nothing. Per
 breast (the mean of its views), because one idea reads both views together; paired clustered DeLong against the base.
 
+Whether weights from invented women help is asked of a network that learns on them: `from-phantom` is the recipe
+`rsna-from-phantom`, and is held against `from-random`, the same recipe without its start.
+
     python bench/rsna_ideas.py --data FOLDER --out runs/ideas [--only base seed-1 ...]
 """
 
@@ -35,7 +38,6 @@ IDEAS: Mapping[str, dict[str, dict[str, Any]]] = {
     "base": {},
     "seed-1": {"": {"seed": 1, "split_seed": 0}},
     "seed-2": {"": {"seed": 2, "split_seed": 0}},
-    "from-phantom": {"": {"start": "phantom-start"}},
     "age-view-implant": {"clinical": {"columns": ["age_years", "view", "implant"]}},
     "two-views": {"input": {"unit": "breast"}, "training": {"batch_size": 16}},
     "max-pool": {"model": {"pool": "max"}},
@@ -48,14 +50,16 @@ IDEAS: Mapping[str, dict[str, dict[str, Any]]] = {
         "stage": PLAIN_STAGE,
     },
 }
+BEGUN: Mapping[str, dict[str, Any]] = {"from-random": {"start": None}, "from-phantom": {}}
+AGAINST = {"from-phantom": "from-random"}
 SEEDS = ("base", "seed-1", "seed-2")
 
 
 def changed(name: str) -> Recipe:
     """The base with one idea; `""` are the keys of the top level."""
-    plain: dict[str, Any] = find_recipe(BASE).model_dump(mode="json")
-    plain["name"] = name
-    for section, keys in IDEAS[name].items():
+    plain: dict[str, Any] = find_recipe("rsna-from-phantom" if name in BEGUN else BASE).model_dump(mode="json")
+    plain |= {"name": name} | BEGUN.get(name, {})
+    for section, keys in IDEAS.get(name, {}).items():
         if section == "":
             plain |= keys
         elif section == "stage":
@@ -69,7 +73,7 @@ def phantom_start(out: Path, *, patients: int) -> Path:
     """Weights from invented women, trained as the recipe says."""
     run, data = out / "phantom-start", out / "phantom"
     if not (data / "done").is_file():
-        write_phantom(data, layout="cbis_ddsm", patients=patients, seed=0, rows=512, calcifications=0.3, workers=2)
+        write_phantom(data, layout="cbis_ddsm", patients=patients, seed=0, calcifications=0.3, workers=2)
         (data / "done").write_text("")
     run_recipe(find_recipe("phantom-start"), data=data, run=run, cache=out / "phantom-cache")
     return run
@@ -87,16 +91,16 @@ def told(estimate: Estimate) -> str:
     return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
 
-def table(runs: list[Path]) -> None:
-    """One line a run: its AUC, and its difference from the first."""
-    first = per_breast(runs[0])
-    print("| idea | AUC per breast (95 %) | minus base | p |\n|---|---|---|---|")
-    for run in runs:
-        sample = per_breast(run)
-        test = delong_difference(sample, first)
-        p_value = "" if test.p_value is None or run == runs[0] else f"{test.p_value:.3f}"
-        behind = "" if run == runs[0] else told(test.difference)
-        print(f"| {run.name} | {told(auc_interval(sample))} | {behind} | {p_value} |")
+def table(runs: Mapping[str, Path]) -> None:
+    """One line a run: its AUC, and its difference from what it is held against, where that was run."""
+    print("| idea | AUC per breast (95 %) | less that of | difference | p |\n|---|---|---|---|---|")
+    for name, run in runs.items():
+        sample, other = per_breast(run), AGAINST.get(name, "base")
+        line = [name, told(auc_interval(sample)), "", "", ""]
+        if other in runs and other != name:
+            test = delong_difference(sample, per_breast(runs[other]))
+            line[2:] = [other, told(test.difference), "" if test.p_value is None else f"{test.p_value:.3f}"]
+        print(f"| {' | '.join(line)} |")
 
 
 def main() -> None:
@@ -105,20 +109,20 @@ def main() -> None:
     arguments.add_argument("--data", type=Path, required=True)
     arguments.add_argument("--out", type=Path, required=True)
     arguments.add_argument("--patients", type=int, default=600, help="of the phantom that one idea starts from")
-    arguments.add_argument("--only", nargs="*", choices=list(IDEAS))
+    arguments.add_argument("--only", nargs="*", choices=[*IDEAS, *BEGUN])
     given = arguments.parse_args()
     out: Path = given.out
-    runs = []
-    for name in given.only or IDEAS:
+    runs = {}
+    for name in given.only or (*IDEAS, *BEGUN):
         started = time.perf_counter()
         start = phantom_start(out, patients=given.patients) if name == "from-phantom" else None
         done = run_recipe(changed(name), data=given.data, run=out / name, cache=out / "cache", start=start)
         print(f"{name:18} {time.perf_counter() - started:6.0f} s  {done.lines[0]}", flush=True)
-        runs.append(out / name)
-    if all(out / name in runs for name in SEEDS):
-        ensemble([out / name for name in SEEDS], out=out / "three-seeds", by="mean")
-        measure(out / "three-seeds")
-        runs.append(out / "three-seeds")
+        runs[name] = out / name
+    if all(name in runs for name in SEEDS):
+        runs["three-seeds"] = out / "three-seeds"
+        ensemble([runs[name] for name in SEEDS], out=runs["three-seeds"], by="mean")
+        measure(runs["three-seeds"])
     table(runs)
 
 
