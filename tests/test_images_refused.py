@@ -118,18 +118,34 @@ def test_a_run_length_bomb_is_refused_before_decoding(tmp_path: Path) -> None:
     assert caught.value.code == "implausible"
 
 
-def test_a_deflate_bomb_is_refused_before_parsing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mammoscope.images.dicom.MAX_INFLATED_BYTES", 1 << 20)
+@pytest.mark.parametrize("group_length", ["right", "absent", "too short", "behind a command set"])
+def test_a_deflate_bomb_is_refused_wherever_its_stream_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group_length: str
+) -> None:
+    monkeypatch.setattr("mammoscope.dicom.parsing.MAX_INFLATED_BYTES", 1 << 20)
     file = saved(mg(breast()), tmp_path, syntax=DeflatedExplicitVRLittleEndian)
     start = file.read_bytes()
+    meta = start[144 : 144 + int.from_bytes(start[140:144], "little")]
+    length = start[132:140] + (4 if group_length == "too short" else len(meta)).to_bytes(4, "little")
+    command = bytes.fromhex("0000 0000 04000000 00000000") if group_length == "behind a command set" else b""
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     body = squeeze.compress(bytes(1 << 24)) + squeeze.flush()
-    file.write_bytes(start[: 144 + int.from_bytes(start[140:144], "little")] + body)
+    file.write_bytes(start[:132] + (b"" if group_length == "absent" else length) + meta + command + body)
 
     with pytest.raises(ImageError, match="inflates to more than") as caught:
         read_mammogram(file)
 
     assert caught.value.code == "implausible"
+
+
+def test_a_deflated_picture_is_read_whatever_its_group_length_says(tmp_path: Path) -> None:
+    file = saved(mg(breast(), WindowCenter=2048, WindowWidth=4096), tmp_path, syntax=DeflatedExplicitVRLittleEndian)
+    data = file.read_bytes()
+    right = read_mammogram(file, preprocess=AS_IS).pixels
+
+    file.write_bytes(data[:132] + data[144:] + b"behind the stream")
+
+    np.testing.assert_array_equal(read_mammogram(file, preprocess=AS_IS).pixels, right)
 
 
 def test_endless_nesting_is_refused(tmp_path: Path) -> None:

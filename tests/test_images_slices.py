@@ -12,9 +12,9 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
+from mammoscope.dicom.parsing import DEFER_BYTES
 from mammoscope.errors import ImageError
 from mammoscope.images import Preprocess, read_mammogram, read_slices
-from mammoscope.images.dicom import DEFER_BYTES
 
 SLICES, ROWS, COLS = 5, 320, 240
 AS_IS = Preprocess(rows=ROWS, cols=COLS, region="whole", flip="none", clear_background=False)

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float32, Int8, UInt8
 
 from mammoscope.dicom.display import modality_values
+from mammoscope.dicom.parsing import quiet
 from mammoscope.images.breast import Side, bounding_box, polarity
-from mammoscope.images.dicom import quiet
 from mammoscope.images.picture import Picture
 from mammoscope.images.preprocess import Preprocess
 from mammoscope.images.reading import picture_of, seen

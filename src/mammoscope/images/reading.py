@@ -23,10 +23,11 @@ from mammoscope.dicom.display import (
     modality_values,
     percentile_window,
 )
+from mammoscope.dicom.parsing import looks_like_dicom, quiet
 from mammoscope.images.breast import THUMB_SIDE, Side, bounding_box, grown, stretched
 from mammoscope.images.contrast import equalised
 from mammoscope.images.cut import WHOLE, Cut
-from mammoscope.images.dicom import count_slices, looks_like_dicom, quiet, read_dicom
+from mammoscope.images.dicom import count_slices, read_dicom
 from mammoscope.images.geometry import Box, Crop, Geometry
 from mammoscope.images.lesions import inside
 from mammoscope.images.levels import ArrayLevels, Levels, Reduced
@@ -35,7 +36,7 @@ from mammoscope.images.pectoral import look_for_muscle
 from mammoscope.images.picture import MAX_FILE_BYTES, MIN_SIDE, Picture
 from mammoscope.images.preprocess import Preprocess
 from mammoscope.images.raster import read_raster
-from mammoscope.images.sight import Sight, look, padding_is_bright, resampled, without_padding
+from mammoscope.images.sight import Sight, look, padding_is_bright, resampled, unmatched, without_padding
 from mammoscope.storage import whole_file
 from mammoscope.trail import Step, refusal
 from mammoscope.vocabulary import Laterality, View
@@ -198,6 +199,8 @@ def _settled(picture: Picture) -> tuple[Picture, Levels | None]:
     """Do on every pixel what averaging must not come before: a table, and padding brighter than the picture."""
     values, padding = without_padding(picture.levels.read(1), picture, mixed=False)
     share = None if padding is None else ArrayLevels(values=padding)
+    if picture.padding is not None and padding is None:
+        picture = replace(picture, trail=(*picture.trail, unmatched(values, picture.padding)))
     if isinstance(picture.modality, Lut):
         values = modality_values(values, picture.modality).astype(np.uint16)
         return replace(picture, levels=ArrayLevels(values=values), modality=IDENTITY, padding=None), share
@@ -345,7 +348,7 @@ def _voi(
     window = percentile_window(sight.breast_values, low=low, high=high)
     span = f"percentiles {low:g} to {high:g} of the breast"
     detail = f"{span}: centre {window.centre:g}, width {window.width:g}"
-    cause = "window = percentile" if wanted.window == "percentile" else "the file gives no window"
+    cause = "window = percentile" if wanted.window == "percentile" else "the file gives no usable window"
     return window, [Step(name="window", detail=detail, cause=cause)]
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from mammoscope.images.dicom import looks_like_dicom, read_size
+from mammoscope.dicom.parsing import looks_like_dicom
+from mammoscope.images.dicom import read_size
 from mammoscope.images.raster import BROKEN, FORMATS
 from mammoscope.trail import refusal
 
