@@ -288,6 +288,68 @@ def test_a_refusal_is_put_beside_its_line(tmp_path: Path, message: str, line: in
     assert str(caught.value).endswith(message)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('target = "density"\nclasses = ["A", "E"]', r"mine.toml:4: classes \['E'\] are not among those of density"),
+        ('seed = 1\nalso = ["tissu"]', r"mine.toml:4: also is \['tissu'\]: each may stand once"),
+        ("stages = []", "mine.toml:3: stages is empty: nothing would learn"),
+        (
+            "[[stages]]\n[[stages]]\nwarmup_epochs = 11",
+            r"mine.toml:5 \[stages.1\]: warmup_epochs must be at most epochs",
+        ),
+        ("[[stages]]\nlr = 1\nunfreeze = 1", r"mine.toml:5 \[stages.0\]: unfreeze needs freeze = 'backbone'"),
+        ("[augment]\nmixup = 0.5\n[[stages]]\nfreeze = 'backbone'", r"mine.toml:4 \[augment\] mixup = 0.5: stage 1"),
+        (
+            "[model]\n[[stages]]\non = 'patches'",
+            r"mine.toml:3 \[model\] kind = 'timm': a stage on patches needs 'patch",
+        ),
+        (
+            "[model]\nkind = 'patch-to-whole'\n[[stages]]\non = 'patches'\n[[stages]]\non = 'patches'",
+            r"mine.toml:8 \[\[stages\]\] on = 'patches': stage 2, the last, must be on samples",
+        ),
+        ("permute_labels = 1\nstart = 'x'", "mine.toml:3: permute_labels: start = 'x' has seen true labels"),
+        ("[split]\nkind = 'kfold'\nfold = 9", r"mine.toml:5 \[split\]: fold must be 0 to 4"),
+        (
+            "[model]\nkind = 'patch-to-whole'\n[model.backbone]\npool = 'max'",
+            r"mine.toml:5 \[model.backbone\]: pool = 'max': has no effect here",
+        ),
+    ],
+)
+def test_keys_that_do_not_go_together_are_refused_beside_the_one_that_is_named(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(f'name = "mine"\nsource = "own"\n{text}\n')
+
+    with pytest.raises(RecipeError, match=f"^{said}") as caught:
+        read_recipe(file)
+
+    assert "'source'" not in str(caught.value)
+
+
+def test_a_split_that_cannot_be_made_is_put_beside_its_line_and_other_faults_of_the_data_are_not(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(TEXT + "[split]\nkind = 'kfold'\n")
+
+    with pytest.raises(SourceError, match=r"^mine.toml:15 fold 1 of 5: split kfold: test has"), located(str(file)):
+        raise SourceError("fold 1 of 5: split kfold: test has 3 patients")
+    with pytest.raises(SourceError, match=r"^train.csv:3: a = 5$"), located(str(file)):
+        raise SourceError("train.csv:3: a = 5")
+
+
+def test_what_is_wrong_by_default_gets_the_file_and_what_has_its_place_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(TEXT)
+
+    with pytest.raises(RecipeError, match=r"^mine.toml: \[model\] backbone: timm has"), located(str(file)):
+        raise RecipeError("[model] backbone: timm has no such")
+    with pytest.raises(RecipeError, match=r"^space.toml:2 \[training\] batch_size"), located(str(file)):
+        raise RecipeError("space.toml:2 [training] batch_size = 7")
+
+
 def test_a_refusal_that_names_no_key_or_its_line_already_stays_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(TEXT + "[model]\nbackbonne = 'x'\n")

@@ -54,7 +54,8 @@ def with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
         first = error.errors()[0]
         said = ", ".join(f"{key} = {json.dumps(value)}" for key, value in values.items())
         where = ".".join(str(word) for word in first["loc"])
-        raise RecipeError(f"{said}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+        told = first["msg"].removeprefix("Value error, ")
+        raise RecipeError(f"{said}: {where}: {told}" if where else f"{said}: {told}") from error
 
 
 def _inside(place: Any, word: str, *, key: str) -> Any:

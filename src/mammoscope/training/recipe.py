@@ -21,6 +21,7 @@ from mammoscope.errors import RecipeError, nearest
 from mammoscope.images import Preprocess
 from mammoscope.models import ClinicalSettings, EstimatorConfig, ModelConfig, Task, TimmModel, task_named
 from mammoscope.training.measure import Measure
+from mammoscope.training.places import keys_named, line_of
 from mammoscope.training.stages import Stage, Strict, Training
 from mammoscope.vocabulary import LesionKind, View
 
@@ -99,18 +100,21 @@ class Recipe(Strict):
         self._check_changes()
         self._check_control()
         if not self.stages and self.estimator is None:
-            raise ValueError("stages is empty: nothing would learn. Add a stage, or an [estimator]")
+            raise ValueError("stages is empty: nothing would learn. Add a stage, or an estimator")
         if self.estimator is not None and self.also:
             raise ValueError(f"also is {list(self.also)}: an estimator answers the target alone. Leave one of them out")
         if self.stages and self.stages[-1].on == "patches":
-            raise ValueError("the last stage must be on samples: they are what the run is measured on")
+            raise ValueError(
+                f"[[stages]] on = 'patches': stage {len(self.stages)}, the last, must be on samples: they are what the "
+                "run is measured on"
+            )
         return self
 
     def _check_patches(self) -> None:
         if self.model.kind != "patch-to-whole":
-            raise ValueError(f"a stage on patches needs model kind 'patch-to-whole', and it is {self.model.kind!r}")
+            raise ValueError(f"[model] kind = {self.model.kind!r}: a stage on patches needs 'patch-to-whole'")
         if self.input.unit == "lesion":
-            raise ValueError("patches are cut from whole pictures, and the samples are lesions. Set unit = 'image'")
+            raise ValueError("[input] unit = 'lesion': patches are cut from whole pictures. Set unit = 'image'")
         size, side = (self.preprocess.rows, self.preprocess.cols), self.patches.patch_px
         if side > min(size):
             raise ValueError(
@@ -218,6 +222,8 @@ def read_recipe(path: Path) -> Recipe:
 
 def _sentence(file: str, text: str, problem: Any) -> str:
     where = [str(part) for part in problem["loc"]]
+    if problem["type"] == "value_error" and isinstance(problem["input"], dict):
+        return _between_keys(file, text, where, problem["msg"].removeprefix("Value error, "))
     is_kind = problem["type"] in {"union_tag_invalid", "union_tag_not_found"} and isinstance(problem["input"], dict)
     keys = _keys([*where, "kind"] if is_kind else where)
     line = line_of(text, keys)
@@ -233,10 +239,20 @@ def _sentence(file: str, text: str, problem: Any) -> str:
         return f"{place}: {keys[-1]} is {problem['input']!r}: should be a table, [{keys[-1]}] with its keys below"
     if problem["type"] in {"missing", "union_tag_not_found"}:
         return f"{place}{table}: the key {keys[-1]!r} is missing. Add it"
-    if problem["type"] == "value_error" and keys and isinstance(problem["input"], dict):
-        return f"{place} [{'.'.join(keys)}]: {problem['msg'].removeprefix('Value error, ')}"
     key = f" {keys[-1]}" if keys else ""
     return f"{place}{table}:{key} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _between_keys(file: str, text: str, where: list[str], said: str) -> str:
+    """What is wrong between several keys of a table, beside the line of the one that the text names first."""
+    tables = _keys([*where, "kind"])[:-1]
+    allowed = _known([*where, "kind"])
+    words = [word for word in re.findall(r"[a-z_]+", said) if word in allowed]
+    named = re.search(r"\[[a-z_.]+\]", said)
+    line = line_of(text, keys_named(said) if named else [*tables, *words[:1]])
+    place = f"{file}:{line}" if line else file
+    table = f" [{'.'.join(tables)}]" if tables else ""
+    return f"{place} {said}" if named and not tables else f"{place}{table}: {said}"
 
 
 def _follows(problem: Any, others: list[Any]) -> bool:
@@ -248,39 +264,14 @@ def _follows(problem: Any, others: list[Any]) -> bool:
 def _keys(where: list[str]) -> list[str]:
     """The keys of a place as a reader of the file knows them: `views[0]`, and nothing of how kinds are told apart."""
     keys: list[str] = []
-    kinds = {
-        _kind_of(option) for field in ("model", "split") for option in _options(Recipe.model_fields[field].annotation)
-    }
+    unions = [Recipe.model_fields[field].annotation for field in ("model", "split", "estimator")]
+    kinds = {_kind_of(option) for union in unions for option in _options(union)}
     for number, part in enumerate(where):
         if part.isdigit() and number == len(where) - 1 and keys:
             keys[-1] += f"[{part}]"
-        elif number != 1 or part not in kinds:
+        elif not number or part not in kinds:
             keys.append(part)
     return keys
-
-
-def line_of(text: str, keys: list[str]) -> int | None:
-    """The line of a key in its own table, or of the nearest thing around it."""
-    if not keys:
-        return None
-    *tables, last = keys
-    last = last.partition("[")[0]
-    key = re.compile(rf"^\s*[\"']?{re.escape(last)}[\"']?\s*=")
-    within: list[str] = []
-    seen: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := _HEADER.match(line):
-            name = header[2]
-            seen[name] = seen.get(name, -1) + 1
-            within = [name, str(seen[name])] if header[1] == "[[" else [name]
-            if keys in (within, within[:1]):
-                return number
-        elif within == tables and key.match(line):
-            return number
-    return line_of(text, tables)
-
-
-_HEADER = re.compile(r"^\s*(\[\[?)\s*[\"']?([^\]\"'\s]+)")
 
 
 def _known(where: list[str]) -> list[str]:
