@@ -1,5 +1,6 @@
 """Losses, rates, averages and freezing as written out by hand; and every kind of stage goes on to the bit."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -365,13 +366,43 @@ def test_a_loss_that_explodes_returns_at_half_the_rate_and_goes_on_to_the_bit(
     assert rates == []
 
 
+def test_three_steps_an_epoch_are_enough_to_see_a_loss_explode(tmp_path: Path) -> None:
+    """No step has ten others before it in its epoch, and the losses of the first epoch are finite."""
+    stages = (Stage(epochs=3, lr=100.0, schedule="constant", optimizer="sgd", weight_decay=0.0),)
+    recipe = PLAIN.model_copy(update={"stages": stages, "training": Training(batch_size=8, recoveries=1)})
+
+    with pytest.raises(RecipeError, match="the loss became .* again after 1 returns at half the rate"):
+        train(recipe, data=data(tmp_path / "data", count=24), folder=tmp_path)
+
+    event = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[0])
+    assert (event["kind"], event["epoch"]) == ("exploding-loss", 1)
+
+
+def test_a_loss_is_compared_with_the_first_one_of_the_run_in_later_epochs_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firsts: list[float] = []
+    real = epoch.exploded
+
+    def noting(value: float, *, first: float) -> bool:
+        firsts.append(first)
+        return real(value, first=first)
+
+    monkeypatch.setattr(epoch, "exploded", noting)
+    seen = data(tmp_path / "data", count=12)
+    unbroken = train(PLAIN, data=seen, folder=tmp_path / "run")
+
+    assert len(firsts) == 6
+    assert set(firsts) == {unbroken.history[0]["first_loss"]} == {row["first_loss"] for row in unbroken.history}
+
+
 @pytest.mark.parametrize("step", [2, 5])
 def test_a_run_that_returned_goes_on_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """An epoch has three steps; the loss of one is said to have exploded, once in each of the two runs."""
-    steps: list[int] = []
+    steps: list[float] = []
 
-    def planted(losses: list[float]) -> bool:
-        steps.append(len(losses))
+    def planted(value: float, *, first: float) -> bool:
+        steps.append(value)
         return len(steps) == step
 
     monkeypatch.setattr(epoch, "exploded", planted)

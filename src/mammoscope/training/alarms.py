@@ -17,7 +17,8 @@ ONE_CLASS = 0.98  # share of calls that one class takes
 SPREAD = 1e-3  # standard deviation of scores below which the model answers the same to everything
 GROWN = 1.2  # tune loss over its best so far
 FALLING = 3  # epochs in a row
-EXPLODED = 100.0  # times the median of the losses of the epoch so far
+EXPLODED = 100.0  # times the first loss of the run
+COIN = math.log(2)  # a first loss below it, of weights that were trained before, counts as this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,15 +86,21 @@ def alarms(
     return [Event(kind=kind, epoch=row["epoch"], text=text) for kind, text in found]
 
 
-def exploded(losses: Sequence[float]) -> bool:
-    """Whether the last loss of an epoch is no number, or far above those before it.
+def exploded(value: float, *, first: float) -> bool:
+    """Whether a loss is no number, or a hundred times what it was before anything was learned.
+
+    A network that has learned its samples by heart is not called exploded for one that it gets wrong: its loss is
+    compared with the first one, not with the last ones.
+
+    Args:
+        value: The loss of a step.
+        first: That of the run's first step.
 
     Example:
-        >>> exploded([0.7] * 20 + [0.9]), exploded([0.7] * 20 + [900.0]), exploded([float("nan")])
-        (False, True, True)
+        >>> exploded(0.9, first=0.7), exploded(900.0, first=0.7), exploded(2.0, first=0.01), exploded(math.nan, first=1)
+        (False, True, False, True)
     """
-    *before, last = losses
-    return not math.isfinite(last) or (len(before) >= 10 and last > EXPLODED * float(np.median(before)))
+    return not math.isfinite(value) or value > EXPLODED * max(first, COIN)
 
 
 def _overfits(row: dict[str, Any], history: Sequence[dict[str, Any]]) -> bool:

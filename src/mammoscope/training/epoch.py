@@ -28,7 +28,7 @@ Told = Callable[[int, int, float], None]
 
 
 class ExplodedError(ArithmeticError):
-    """The loss is no longer a number, or far above what it was. Caught by the loop, never by a user."""
+    """The loss is no longer a number, or a hundred times what it was at first. Caught by the loop, never by a user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,6 +77,7 @@ def run_epoch(
     *,
     epoch: int,
     tune_losses: Sequence[float],
+    first_loss: float | None = None,
     pictures: Pictures | None = None,
     told: Told | None = None,
 ) -> dict[str, Any]:
@@ -87,16 +88,17 @@ def run_epoch(
         course: What stays the same.
         epoch: From 0, over all stages.
         tune_losses: Of the stage's earlier epochs.
+        first_loss: Of the run's first step; None in its first epoch.
         pictures: What a frozen encoder says of pictures, in place of their pixels.
         told: Told after each step.
 
     Returns:
-        `steps`, `train_loss`, `train_accuracy` (of the main task, on the pictures as they were changed), `lr`,
-        `images_per_s` (of all processes), and of this one `wait_share` (of the time, waiting for pictures),
-        `device_share` (of the processors or GPU in use), `peak_mib`.
+        `steps`, `first_loss` (of the run), `train_loss`, `train_accuracy` (of the main task, on the pictures as they
+        were changed), `lr`, `images_per_s` (of all processes), and of this one `wait_share` (of the time, waiting for
+        pictures), `device_share` (of the processors or GPU in use), `peak_mib`.
 
     Raises:
-        ExplodedError: The loss is no number, or a hundred times what it was.
+        ExplodedError: The loss is no number, or a hundred times what it was at first.
     """
     recipe, settings, team = course.recipe, course.recipe.training, course.team
     started = time.perf_counter()
@@ -136,7 +138,8 @@ def run_epoch(
             total, hit = sum_gradients(learner.network, beside=(total, hit), team=team)
             seen, right = seen + len(rows), right + hit
             losses.append(total)
-            if exploded(losses):
+            first_loss = total if first_loss is None else first_loss
+            if exploded(total, first=first_loss):
                 raise ExplodedError(f"the loss became {total:.4g} in step {number + 1} at a learning rate of {lr:.3g}")
             stepped(learner, lr=lr, clip_norm=settings.clip_norm)
             if told is not None:
@@ -144,6 +147,7 @@ def run_epoch(
     took = time.perf_counter() - started
     return {
         "steps": len(steps),
+        "first_loss": first_loss,
         "train_loss": float(np.mean(losses)),
         "train_accuracy": right / max(seen, 1),
         "lr": lr,

@@ -332,6 +332,8 @@ def _trained(
     )
     training_mode(learner.network)
     tune_losses = [row["tune_loss"] for row in state.history if row["stage"] == number + 1]
+    same = (row for row in state.history if row["on"] == stage.on)
+    first_loss = next((row.get("first_loss", row["train_loss"]) for row in same), None)  # older runs kept the mean only
     told = None if shop.watch is None else partial(_tell_step, shop, epoch)
     if stage.on == "patches":
         parts = _patches(data)
@@ -342,6 +344,7 @@ def _trained(
             classes=parts.classes,
             epoch=epoch,
             tune_losses=tune_losses,
+            first_loss=first_loss,
             told=told,
         )
     else:
@@ -350,6 +353,7 @@ def _trained(
             course,
             epoch=epoch,
             tune_losses=tune_losses,
+            first_loss=first_loss,
             pictures=None if frozen is None else frozen.train(epoch),
             told=told,
         )

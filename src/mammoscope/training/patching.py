@@ -32,6 +32,7 @@ def patch_epoch(
     classes: Sequence[str],
     epoch: int,
     tune_losses: Sequence[float],
+    first_loss: float | None = None,
     told: Told | None = None,
 ) -> dict[str, Any]:
     """Train for one epoch on patches.
@@ -43,13 +44,14 @@ def patch_epoch(
         classes: What a patch may show.
         epoch: From 0, over all stages; another one draws other patches.
         tune_losses: Of the stage's earlier epochs.
+        first_loss: Of the run's first step on patches; None in its first epoch on them.
         told: Told after each step.
 
     Returns:
         What `run_epoch` returns; `images_per_s` are patches.
 
     Raises:
-        ExplodedError: The loss is no number, or a hundred times what it was.
+        ExplodedError: The loss is no number, or a hundred times what it was at first.
     """
     recipe, settings, team = course.recipe, course.recipe.training, course.team
     started = time.perf_counter()
@@ -74,7 +76,8 @@ def patch_epoch(
             total, hits = _backward(learner, course, seen, batch, task=task, weights=weights)
             losses.append(total)
             right += hits
-            if exploded(losses):
+            first_loss = total if first_loss is None else first_loss
+            if exploded(total, first=first_loss):
                 raise ExplodedError(f"the loss became {total:.4g} in step {number + 1} at a learning rate of {lr:.3g}")
             stepped(learner, lr=lr, clip_norm=settings.clip_norm)
             if told is not None:
@@ -82,6 +85,7 @@ def patch_epoch(
     took = time.perf_counter() - started
     return {
         "steps": len(sizes),
+        "first_loss": first_loss,
         "train_loss": float(np.mean(losses)),
         "train_accuracy": right / max(sum(sizes), 1),
         "lr": lr,
