@@ -14,7 +14,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 
 from headers import code, header, item, said
 from mammoscope.dicom.display import Lut, Rescale, Window, display_values, modality_values
-from mammoscope.dicom.facts import laterality_of, modality_of, spacing_of, voi_of
+from mammoscope.dicom.facts import laterality_of, modality_of, padding_of, spacing_of, voi_of
 from mammoscope.dicom.header import Header
 from mammoscope.vocabulary import Laterality
 
@@ -140,6 +140,74 @@ def test_unequal_numbers_of_centres_and_widths_are_noted() -> None:
 
     assert voi_of(one, index=2) == Window(centre=1, width=10)
     assert any("3 centres and 2 widths" in text for text in said(one, "oddity"))
+
+
+@pytest.mark.parametrize(
+    ("elements", "window", "noted"),
+    [
+        ({"WindowCenter": [5, 7], "WindowWidth": [0, 9]}, Window(centre=7, width=9), ["window 1 of 2 was passed over"]),
+        ({"WindowCenter": [1, 2, 3], "WindowWidth": [-1, 0.5, 8]}, Window(centre=3, width=8), ["window 1 of 3"]),
+        ({"WindowCenter": ["1500", ""], "WindowWidth": ["4096", ""]}, Window(centre=1500, width=4096), []),
+        ({"WindowCenter": ["", "1500"], "WindowWidth": ["", "4096"]}, Window(centre=1500, width=4096), ["no number"]),
+        ({"WindowCenter": [5, 7], "WindowWidth": [0, 0]}, None, ["window 1 of 2 was passed over"]),
+        ({"WindowCenter": 5}, None, ["1 centres and 0 widths"]),
+    ],
+)
+def test_a_broken_window_gives_way_to_the_next_sound_one(
+    elements: dict, window: Window | None, noted: list[str]
+) -> None:
+    one = header(**elements)
+
+    assert voi_of(one, index=0) == window
+    assert len(said(one, "oddity")) == len(noted)
+    assert all(text in odd for text, odd in zip(noted, said(one, "oddity"), strict=True))
+    assert len(said(one, "window")) == (window is not None)
+
+
+def test_the_window_asked_for_is_tried_first_then_the_others_in_order() -> None:
+    one = header(WindowCenter=[1, 2, 3], WindowWidth=[10, 20, 0])
+
+    assert voi_of(one, index=1) == Window(centre=2, width=20)
+    assert not said(one, "oddity")
+    assert voi_of(one, index=2) == Window(centre=1, width=10)
+    assert "window 3 of 3 was passed over | Window Center (0028,1050) = 3, Window Width" in said(one, "oddity")[0]
+
+
+def test_a_broken_table_gives_way_to_the_next_sound_one_and_all_broken_to_the_window() -> None:
+    tables = [lut_item([0, 4095], first=0, bits=bits, LUTExplanation=name) for bits, name in ((40, "A"), (12, "HARD"))]
+    one, broken = (header(BitsStored=12, VOILUTSequence=found, **NAMED) for found in (tables, tables[:1]))
+
+    second = voi_of(one, index=0)
+
+    assert isinstance(second, Lut)
+    assert ["number 2 of 2, HARD" in text for text in said(one, "window")] == [True]
+    assert voi_of(broken, index=0) == Window(centre=10, width=1)
+
+
+PADDING = {  # (value, range limit) as written, signed pixels, (first, last) stored value meant, noted
+    "as it should be": ((0, None), False, (0, 0), False),
+    "a range, ends exchanged": ((9, 2), False, (2, 9), False),
+    "signed": ((-32768, -5), True, (-32768, -5), False),
+    "signed, written as US": ((32768, None), True, (-32768, -32768), True),
+    "signed, written as US, to zero": ((32768, 0), True, (-32768, 0), True),
+    "signed, written as US, across zero": ((65531, 5), True, (-5, 5), True),
+    "unsigned, written as SS": ((-1, None), False, (65535, 65535), True),
+    "unsigned, written as SS, a range": ((-16, -1), False, (65520, 65535), True),
+}
+
+
+@pytest.mark.parametrize("name", sorted(PADDING))
+def test_each_end_of_the_padding_has_the_sign_of_the_pixels(name: str) -> None:
+    (first, last), signed, meant, odd = PADDING[name]
+    one = header()
+    for keyword, value in (("PixelPaddingValue", first), ("PixelPaddingRangeLimit", last)):
+        if value is not None:
+            one.dataset.add_new(keyword, "SS" if min(first, last or 0) < 0 else "US", value)
+
+    assert padding_of(one, signed=signed) == meant
+    stored = f"stored {meant[0]}" + (f" to {meant[1]}" if meant[0] != meant[1] else "")
+    assert [text.split(" | ")[0] for text in said(one, "padding")] == [stored]
+    assert len(said(one, "oddity")) == odd
 
 
 def lut_item(entries: object, *, first: int, bits: int, vr: str = "US", **more: object) -> Dataset:

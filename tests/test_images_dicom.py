@@ -69,7 +69,7 @@ def test_of_several_windows_the_first_is_used_unless_another_is_asked_for(tmp_pa
 @pytest.mark.parametrize(
     ("elements", "oddity"),
     [
-        ({"WindowCenter": 2000, "WindowWidth": 0}, "the window was ignored"),
+        ({"WindowCenter": 2000, "WindowWidth": 0}, "window 1 of 1 was passed over"),
         ({"WindowCenter": 2000, "WindowWidth": 4000, "VOILUTFunction": "CUBIC"}, "taken as LINEAR"),
         ({"RescaleSlope": "0"}, "the rescale was ignored"),
     ],
@@ -136,6 +136,66 @@ def test_a_padding_range_of_signed_pixels_is_background(tmp_path: Path) -> None:
     dataset.add_new("PixelPaddingRangeLimit", "SS", 1910)
 
     assert read(dataset, tmp_path).pixels[:, -8:].max() == 0.0
+
+
+@pytest.mark.parametrize(("first", "last"), [(32768, 0), (65531, 5)])
+def test_signed_padding_written_as_unsigned_leaves_the_breast_alone(tmp_path: Path, first: int, last: int) -> None:
+    pixels = breast(low=100)
+    pixels[:, -8:] = -5 if last else -32768
+    dataset = mg(pixels, bits=16, signed=True, WindowCenter=2048, WindowWidth=4096)
+    dataset.add_new("PixelPaddingValue", "US", first)
+    dataset.add_new("PixelPaddingRangeLimit", "US", last)
+
+    mammogram = read(dataset, tmp_path)
+
+    assert mammogram.pixels[32, 2] > 0.9
+    assert mammogram.pixels[:, -8:].max() == 0.0
+    assert "read as signed" in said(mammogram, "oddity")[0]
+
+
+def test_unsigned_padding_written_as_minus_one_is_background(tmp_path: Path) -> None:
+    pixels = breast(low=100)
+    pixels[:, -8:] = 65535
+    dataset = mg(pixels, bits=16, WindowCenter=2048, WindowWidth=4096)
+    dataset.add_new("PixelPaddingValue", "SS", -1)
+
+    mammogram = read(dataset, tmp_path)
+
+    assert mammogram.pixels[:, -8:].max() == 0.0
+    assert said(mammogram, "padding") == ["stored 65535 | Pixel Padding Value (0028,0120)"]
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("modality", [{}, {"ModalityLUTSequence": "table"}])
+def test_padding_that_no_pixel_has_is_noted(tmp_path: Path, photometric: str, modality: dict) -> None:
+    dataset = mg(breast(low=100, high=4000), PixelPaddingValue=0, WindowCenter=2048, WindowWidth=4096)
+    dataset.PhotometricInterpretation = photometric
+    if modality:
+        table = Dataset()
+        table.add_new("LUTDescriptor", "US", [4096, 0, 16])
+        table.add_new("LUTData", "OW", np.arange(4096, dtype="<u2").tobytes())
+        dataset.ModalityLUTSequence = [table]
+
+    stored, none = said(read(dataset, tmp_path), "padding")
+
+    assert stored.startswith("stored 0 |")
+    most = int(breast(low=100, high=4000).max())
+    assert none == f"none was seen: nothing was replaced | stored values looked at are 100 to {most}"
+
+
+def test_padding_that_every_pixel_has_is_ignored_and_noted(tmp_path: Path) -> None:
+    dataset = mg(breast(), PixelPaddingValue=0, PixelPaddingRangeLimit=4095, WindowCenter=2048, WindowWidth=4096)
+
+    mammogram = read(dataset, tmp_path)
+
+    np.testing.assert_allclose(mammogram.pixels, breast() / 4095, atol=1e-6)
+    assert "padding was ignored: every pixel is padding | stored values" in said(mammogram, "oddity")
+
+
+def test_the_trail_does_not_deny_a_window_that_was_passed_over(tmp_path: Path) -> None:
+    mammogram = read(mg(breast(), WindowCenter=2048, WindowWidth=0), tmp_path)
+
+    assert said(mammogram, "window")[0].endswith("| the file gives no usable window")
 
 
 def test_shrinking_beside_padding_draws_no_bright_rim(tmp_path: Path) -> None:

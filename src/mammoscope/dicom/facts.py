@@ -54,19 +54,28 @@ def person_of(header: Header) -> str | None:
 
 
 def padding_of(header: Header, *, signed: bool) -> tuple[int, int] | None:
-    """First and last stored value that mean "no picture here".
+    """First and last stored value that mean "no picture here"; each end has the sign of the pixels.
 
     Source:
-        DICOM PS3.3 C.7.5.1.1.2.
+        DICOM PS3.3 C.7.5.1.1.2; PS3.5 6.2 (US or SS, by Pixel Representation).
     """
     first = header.whole("PixelPaddingValue")
     if first is None:
         return None
     last = header.whole("PixelPaddingRangeLimit")
-    low, high = sorted((first, first if last is None else last))
+    ends = [first] if last is None else [first, last]
     cause = tagged("PixelPaddingValue") if last is None else f"{tagged('PixelPaddingValue')} to its Range Limit"
+    meant = [_as_pixels_are(end, signed=signed) for end in ends]  # before they are ordered: 65531 to 5 is -5 to 5
+    if meant != ends:
+        kind = "signed" if signed else "unsigned"
+        was, now = (" to ".join(str(end) for end in pair) for pair in (ends, meant))
+        header.note("oddity", f"{was} was read as {kind}, as the pixels are: {now}", cause)
+    low, high = min(meant), max(meant)
     header.note("padding", f"stored {low}" if low == high else f"stored {low} to {high}", cause)
-    if signed and low > 0x7FFF:  # seen in the wild: written as unsigned beside signed pixels
-        low, high = low - 0x10000, high - 0x10000
-        header.note("oddity", f"read as signed: {low}", tagged("PixelPaddingValue"))
     return low, high
+
+
+def _as_pixels_are(value: int, *, signed: bool) -> int:
+    """A value of 16 bits with the sign of the pixels; seen in the wild: the other one."""
+    word = value & 0xFFFF
+    return word - 0x10000 if signed and word > 0x7FFF else word

@@ -3,10 +3,10 @@
 import re
 import struct
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -116,18 +116,20 @@ class Header:
         return [str(part).strip().upper() for part in parts if part is not None]
 
     def numbers(self, keyword: str) -> list[float]:
-        """Finite numbers of an element; empty if absent or not numeric (noted as an oddity)."""
-        value = self.value(keyword)
-        if value is None:
-            return []
-        try:
-            found = [float(part) for part in (value if isinstance(value, MultiValue) else [value])]
-        except (TypeError, ValueError):
-            found = [float("nan")]
-        if not np.isfinite(found).all():
+        """Finite numbers of an element; empty if absent or one is none (noted as an oddity)."""
+        parts = self.alternatives(keyword)
+        found = [part for part in parts if part is not None]
+        if len(found) < len(parts):
             self.note("oddity", f"{tagged(keyword)} was ignored: it is not a number", "header")
             return []
         return found
+
+    def alternatives(self, keyword: str) -> list[float | None]:
+        """The values of an element of which one will do; None in the place of one that is empty or no finite number."""
+        value = self.value(keyword)
+        if value is None:
+            return []
+        return [_number(part) for part in (value if isinstance(value, MultiValue) else [value])]
 
     def items(self, keyword: str) -> list[Dataset]:
         """The items of a sequence; empty if it is absent, no sequence, or so long that reading it takes seconds."""
@@ -168,6 +170,14 @@ class Header:
             what = f"{tagged(keyword)} is missing, and no picture can be decoded without it. Leave it out"
             raise refusal(self.path, "damaged", what)
         return found
+
+
+def _number(part: Any) -> float | None:
+    try:
+        number = float(part)
+    except (OverflowError, TypeError, ValueError):
+        return None
+    return number if isfinite(number) else None
 
 
 def told(word: str | None) -> str:

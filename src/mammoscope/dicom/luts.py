@@ -13,6 +13,7 @@ from mammoscope.dicom.header import UNREADABLE, Header, tagged, told
 FUNCTIONS: dict[str, WindowFunction] = {"LINEAR": "LINEAR", "LINEAR_EXACT": "LINEAR_EXACT", "SIGMOID": "SIGMOID"}
 MOST = 1e9  # no value, slope or window of a picture of 16 bits is further from 0 ...
 LEAST = 1e-9  # ... and no slope or width nearer to it
+MOST_TRIED = 64  # of alternatives, where the ones before are broken; files have up to ten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,17 +82,21 @@ def voi_of(header: Header, *, index: int, explanation: str | None = None) -> Win
 
 
 def _table(header: Header, group: Header, tables: list[Dataset], index: int) -> Lut | None:
-    at = _choose(header, index, count=len(tables), keyword="VOILUTSequence")
-    lut = _lut(group, tables[at], span=_modality_span(header))
-    if lut is not None:
-        name = " ".join(group.of(tables[at]).words("LUTExplanation"))
-        detail = f"table of {len(lut.entries)} entries, number {at + 1} of {len(tables)}" + (name and f", {told(name)}")
-        header.note("window", detail, tagged("VOILUTSequence"))
-    return lut
+    """The table that is asked for, else the first of the others whose parts fit together."""
+    span = _modality_span(header)
+    for at in _in_order(header, index, count=len(tables), keyword="VOILUTSequence"):
+        lut = _lut(group, tables[at], span=span)
+        if lut is not None:
+            name = " ".join(group.of(tables[at]).words("LUTExplanation"))
+            detail = f"table of {len(lut.entries)} entries, number {at + 1} of {len(tables)}"
+            header.note("window", detail + (name and f", {told(name)}"), tagged("VOILUTSequence"))
+            return lut
+    return None
 
 
 def _window(header: Header, group: Header, index: int) -> Window | None:
-    centres, widths = group.numbers("WindowCenter"), group.numbers("WindowWidth")
+    """The window that is asked for, else the first of the others that is one."""
+    centres, widths = group.alternatives("WindowCenter"), group.alternatives("WindowWidth")
     count = min(len(centres), len(widths))
     if len(centres) != len(widths):
         cause = f"{tagged('WindowCenter')}, {tagged('WindowWidth')}"
@@ -102,26 +107,39 @@ def _window(header: Header, group: Header, index: int) -> Window | None:
     if word is not None and word not in FUNCTIONS:
         header.note("oddity", "taken as LINEAR", f"{tagged('VOILUTFunction')} = {told(word)}")
     function = FUNCTIONS.get(word or "LINEAR", "LINEAR")
-    at = _choose(header, index, count=count, keyword="WindowCenter")
-    centre, width = centres[at], widths[at]
-    if not (1 if function == "LINEAR" else LEAST) <= width <= MOST or abs(centre) > MOST:
-        cause = f"{tagged('WindowCenter')} = {centre:g}, {tagged('WindowWidth')} = {width:g} for {function}"
-        header.note("oddity", "the window was ignored", cause)
+    order = _in_order(header, index, count=count, keyword="WindowCenter")
+    sound = [(at, found) for at in order if (found := _usable(centres[at], widths[at], function)) is not None]
+    if not sound or sound[0][0] != order[0]:
+        at = order[0]
+        centre, width = ("no number" if part is None else f"{part:g}" for part in (centres[at], widths[at]))
+        cause = f"{tagged('WindowCenter')} = {centre}, {tagged('WindowWidth')} = {width} for {function}"
+        header.note("oddity", f"window {at + 1} of {count} was passed over", cause)
+    if not sound:
         return None
+    at, window = sound[0]
     names = group.words("WindowCenterWidthExplanation")
     name = names[at] if at < len(names) else ""
-    detail = f"{function}, centre {centre:g}, width {width:g}, number {at + 1} of {count}" + (
-        name and f", {told(name)}"
-    )
-    header.note("window", detail, f"{tagged('WindowCenter')}, {tagged('WindowWidth')}, {tagged('VOILUTFunction')}")
-    return Window(centre=centre, width=width, function=function)
+    detail = f"{function}, centre {window.centre:g}, width {window.width:g}, number {at + 1} of {count}"
+    cause = f"{tagged('WindowCenter')}, {tagged('WindowWidth')}, {tagged('VOILUTFunction')}"
+    header.note("window", detail + (name and f", {told(name)}"), cause)
+    return window
 
 
-def _choose(header: Header, index: int, *, count: int, keyword: str) -> int:
-    if index < count:
-        return index
-    header.note("oddity", f"there are only {count}: the first was used", f"window_index = {index}, {tagged(keyword)}")
-    return 0
+def _usable(centre: float | None, width: float | None, function: WindowFunction) -> Window | None:
+    """A window, if the two numbers make one; PS3.3 C.11.2.1.2 has the smallest widths."""
+    if centre is None or width is None or abs(centre) > MOST:
+        return None
+    least = 1 if function == "LINEAR" else LEAST
+    return Window(centre=centre, width=width, function=function) if least <= width <= MOST else None
+
+
+def _in_order(header: Header, index: int, *, count: int, keyword: str) -> list[int]:
+    """Places of the alternatives to try: the one that is asked for, or the first if there is none such; the others."""
+    if index >= count:
+        cause = f"window_index = {index}, {tagged(keyword)}"
+        header.note("oddity", f"there are only {count}: the first was used", cause)
+        index = 0
+    return [index, *(at for at in range(min(count, MOST_TRIED)) if at != index)]
 
 
 def _stored_span(header: Header) -> _Span:

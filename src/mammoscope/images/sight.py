@@ -64,11 +64,12 @@ def look(picture: Picture, glance: Reduced, *, factor: int) -> Sight:
     blocks = max(1, max(glance.shape) // (2 * THUMB_SIDE))
     seen_at = Geometry.of(picture.levels.shape).reduced(factor, grid=picture.levels.grid)
     seen_at = seen_at.reduced(blocks, grid="blocks")
-    clean, _ = without_padding(block_mean(glance, rows=blocks, cols=blocks), picture)
+    thumb = block_mean(glance, rows=blocks, cols=blocks)
+    clean, bare = without_padding(thumb, picture)
     shape = _thumb_shape(clean.shape[0], clean.shape[1])
     values = modality_values(resampled(clean, shape=shape), picture.modality).astype(np.float64)
     seen = polarity(values)
-    steps = []
+    steps = [] if picture.padding is None or bare is not None else [unmatched(thumb, picture.padding)]
     numbers = f"pixels at one value: {seen.dark:.0%} at the dark end, {seen.bright:.0%} at the bright end"
     invert = seen.inverted if picture.invert is None else picture.invert
     if picture.invert is None:
@@ -152,6 +153,15 @@ def without_padding(
     if (low < dark) if falling else (high > dark):  # padding that lies beyond the darkest value is replaced already
         np.copyto(clean, dark, where=padding.view(np.bool_))
     return clean, padding
+
+
+def unmatched(values: Reduced, padding: tuple[int, int]) -> Step:
+    """What may be said of padding that `without_padding` left alone: no pixel is padding, or every one."""
+    whole = padding[0] <= int(values.min()) and int(values.max()) <= padding[1]
+    if whole:
+        return Step(name="oddity", detail="padding was ignored: every pixel is padding", cause="stored values")
+    where = f"stored values looked at are {int(values.min())} to {int(values.max())}"
+    return Step(name="padding", detail="none was seen: nothing was replaced", cause=where)
 
 
 def _dark_is_high(picture: Picture) -> bool:
