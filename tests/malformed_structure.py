@@ -165,7 +165,7 @@ def nested(rng: Rng, case: int) -> bytes:
 
 
 def inflating(rng: Rng, case: int) -> bytes:
-    """Deflated data sets that are cut, spoiled, or inflate a thousandfold; the group length is right, a lie or absent."""
+    """Deflated data sets, cut, spoiled, or inflating a thousandfold; the group length is right, a lie or absent."""
     start = part10([], syntax=DEFLATED, how=EXPLICIT)
     lengths = (start[132:144], b"", start[132:140] + struct.pack("<I", 4), start[132:140] + struct.pack("<I", 1 << 20))
     start = start[:132] + lengths[case // 4 % 4] + start[144:]

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from mammoscope.errors import SourceError
+from mammoscope.errors import ImageError, SourceError
 from mammoscope.records import Record
-from mammoscope.sources.dicom_tags import Tags, read_tags
+from mammoscope.sources.dicom_tags import Tags, tags_of
 from mammoscope.sources.source import Source
 from mammoscope.sources.table import Row, read_table
 from mammoscope.sources.tree import files_below
@@ -33,8 +33,10 @@ def _read(root: Path) -> Iterator[Record]:
     ages = {patient: age for (patient, _), row in breasts.items() if (age := row.number("Age")) is not None}
     found: set[Breast] = set()
     strangers: list[str] = []
-    for path in files_below(root, suffixes=(".dcm", ".dicom")):
-        tags = read_tags(root / path)
+    for path, tags in tags_of(root, files_below(root, suffixes=(".dcm", ".dicom"))):
+        if isinstance(tags, ImageError):
+            LOG.warning("%s It is left out", tags)
+            continue
         patient = tags.text("PatientID")
         if patient is None:
             raise SourceError(f"{tags.file}: Patient ID (0010,0020) is empty. Download the series again")

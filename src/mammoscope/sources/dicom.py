@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from mammoscope.errors import SourceError
+from mammoscope.errors import ImageError, SourceError
 from mammoscope.records import Record
-from mammoscope.sources.dicom_tags import Tags, read_tags
+from mammoscope.sources.dicom_tags import Tags, tags_of
 from mammoscope.sources.source import Source
 from mammoscope.sources.tree import files_below
 
@@ -20,12 +20,11 @@ PROCESSING = "FOR PROCESSING"
 def _read(root: Path) -> Iterator[Record]:
     seen: dict[str, str] = {}
     left_out: Counter[str] = Counter()
-    for path in files_below(root, suffixes=None):
-        if not (path.lower().endswith(SUFFIXES) or _has_preamble(root / path)):
+    broken: list[str] = []
+    for path, tags in tags_of(root, _dicom_files(root)):
+        if isinstance(tags, ImageError):
+            broken.append(f"{path} ({tags.code})")
             continue
-        if path.rsplit("/", 1)[-1] == "DICOMDIR":
-            continue
-        tags = read_tags(root / path)
         why = _unfit(tags)
         if why is not None:
             left_out[why] += 1
@@ -36,9 +35,18 @@ def _read(root: Path) -> Iterator[Record]:
             raise SourceError(f"{names}: two files for one image, they share SOP Instance UID. Keep one of them")
         seen[image] = path
         yield _record(tags, path, image)
+    if broken:
+        LOG.warning("%d files cannot be read, and are left out: %s", len(broken), ", ".join(broken))
     if left_out:
         counts = ", ".join(f"{count} {why}" for why, count in sorted(left_out.items()))
         LOG.warning("files that are no mammograms for presentation are left out: %s", counts)
+
+
+def _dicom_files(root: Path) -> Iterator[str]:
+    for path in files_below(root, suffixes=None):
+        is_named = path.lower().endswith(SUFFIXES) or _has_preamble(root / path)
+        if is_named and path.rsplit("/", 1)[-1] != "DICOMDIR":
+            yield path
 
 
 def _has_preamble(path: Path) -> bool:

@@ -1,23 +1,23 @@
 """What the header of a DICOM file says of patient, breast and view; pixels are never read."""
 
-import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydicom import dcmread
-from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
-
-from mammoscope.errors import SourceError
+from mammoscope.dicom.header import Header
+from mammoscope.dicom.parsing import parse, quiet
+from mammoscope.errors import ImageError
+from mammoscope.trail import CODES, refusal
 from mammoscope.vocabulary import VIEW_CODES, Laterality, View
+from mammoscope.workers.many import over_files
 
-UNREADABLE = (InvalidDicomError, EOFError, ValueError, AttributeError, KeyError, NotImplementedError, struct.error)
 KEYWORDS = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "PatientID", "PatientAge"),
     *("ImageLaterality", "Laterality", "ViewCodeSequence", "ViewPosition", "BreastImplantPresent", "NumberOfFrames"),
     *("ManufacturerModelName", "PresentationIntentType", "Rows", "Columns"),
 )
+_Job = tuple[int, Path, str]
 AGE_UNITS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}  # PS3.5 6.2, AS
 
 
@@ -72,25 +72,55 @@ class Tags:
         return {"YES": True, "NO": False}.get(self.text("BreastImplantPresent") or "")
 
 
+def tags_of(root: Path, paths: Iterable[str]) -> Iterator[tuple[str, Tags | ImageError]]:
+    """Read the headers of many files from outside in guarded processes.
+
+    Args:
+        root: The folder of the data set.
+        paths: Of the files, relative to it.
+
+    Returns:
+        Each path with what its header says, or with why it cannot be read, in the order given.
+    """
+    jobs = ((at, root / path, path) for at, path in enumerate(paths))
+    waiting: dict[int, tuple[str, Tags | ImageError]] = {}
+    due = 0
+    for at, path, found in over_files(_answer, jobs, crashed=_lost):
+        waiting[at] = path, found
+        while due in waiting:
+            yield waiting.pop(due)
+            due += 1
+
+
 def read_tags(path: Path) -> Tags:
-    """Read the header of one DICOM file.
+    """Read the header of one DICOM file, in this process.
 
     Raises:
-        SourceError: It is missing or no DICOM file.
+        ImageError: It is missing, no DICOM file, or cannot be parsed.
     """
-    try:
-        header = dcmread(path, stop_before_pixels=True, specific_tags=[*KEYWORDS])
+    with quiet():
+        header = Header(path=path, dataset=parse(path, pixels=False))
         texts = {keyword: text for keyword in KEYWORDS if (text := _text(header, keyword))}
-        codes = tuple(str(item.get("CodeValue") or "") for item in header.get("ViewCodeSequence") or ())
-    except (*UNREADABLE, OSError, TypeError) as error:
-        raise SourceError(
-            f"{path.name}: not a readable DICOM file ({type(error).__name__}). Download it again, or take it out"
-        ) from None
-    return Tags(file=path.name, texts=texts, view_codes=codes)
+        if not texts:
+            raise refusal(path, "not_an_image", "is no DICOM file. Fetch it again, or take it out")
+        return Tags(file=path.name, texts=texts, view_codes=tuple(header.codes("ViewCodeSequence")))
 
 
-def _text(header: Dataset, keyword: str) -> str | None:
-    value: Any = header.get(keyword) if keyword != "ViewCodeSequence" else None
+def _answer(job: _Job) -> tuple[int, str, Tags | ImageError]:
+    at, file, path = job
+    try:
+        return at, path, read_tags(file)
+    except ImageError as error:
+        return at, path, error
+
+
+def _lost(job: _Job, code: str) -> tuple[int, str, Tags | ImageError]:
+    at, file, path = job
+    return at, path, refusal(file, code, f"{CODES[code]}. Set it aside, and check it with another program")
+
+
+def _text(header: Header, keyword: str) -> str | None:
+    value: Any = header.value(keyword) if keyword != "ViewCodeSequence" else None
     if value is None:
         return None
     parts = [value] if isinstance(value, str | int | float) else list(value)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
 
-from mammoscope.errors import SourceError
+from mammoscope.errors import ImageError, SourceError
 from mammoscope.records import Record
 from mammoscope.sources.birads import suspicion
 from mammoscope.sources.dicom_tags import read_tags
@@ -186,7 +186,7 @@ def _size(picture: Path) -> tuple[int | None, int | None]:
         return None, None
     try:
         tags = read_tags(picture)
-    except SourceError:
+    except ImageError:
         LOG.warning("%s: header cannot be read, its outlines are not checked against its size", picture.name)
         return None, None
     return tags.whole("Columns"), tags.whole("Rows")
