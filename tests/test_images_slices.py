@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from openjpeg.utils import encode_array
 from pydantic import ValidationError
-from pydicom import dcmwrite
+from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
+from headers import item
 from mammoscope.dicom.parsing import DEFER_BYTES
 from mammoscope.errors import ImageError
 from mammoscope.images import Preprocess, read_mammogram, read_slices
@@ -101,6 +102,76 @@ def test_a_named_slab_is_its_slices_combined(tmp_path: Path, by: str) -> None:
     np.testing.assert_allclose(mammogram.pixels, expected(stored), atol=1e-6)
     assert any(f"{by} of slices 2 to 4 of 5" in step.detail for step in mammogram.trail)
     assert "tomosynthesis" in mammogram.traits
+
+
+def each_its_own(file: Path, **macros: list[Dataset]) -> Path:
+    """The volume with functional groups of its own for each slice."""
+    dataset = dcmread(file)
+    dataset.PerFrameFunctionalGroupsSequence = [
+        item(**{name: [items[at]] for name, items in macros.items()}) for at in range(SLICES)
+    ]
+    dataset.save_as(file)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("macro", "items", "told"),
+    [
+        (
+            "PixelValueTransformationSequence",
+            [item(RescaleSlope=slope, RescaleIntercept=0) for slope in (9, 1, 1, 2, 9)],
+            r"slices 2 and 4 differ in rescale: Rescale\(slope=1.0, intercept=0.0\) and Rescale\(slope=2.0",
+        ),
+        (
+            "PixelMeasuresSequence",
+            [item(PixelSpacing=[side, side]) for side in (0.1, 0.1, 0.2, 0.1, 0.1)],
+            r"slices 2 and 3 differ in spacing: \(0.1, 0.1\) and \(0.2, 0.2\)",
+        ),
+    ],
+)
+def test_slices_of_several_kinds_make_no_slab(tmp_path: Path, macro: str, items: list[Dataset], told: str) -> None:
+    """Two slices of slope 1 and 2 were once averaged as stored, and shown with slope 1."""
+    file = each_its_own(saved(tmp_path), **{macro: items})
+
+    with pytest.raises(ImageError, match=told) as caught:
+        read_mammogram(file, preprocess=AS_IS.model_copy(update={"slab": (2, 4)}))
+
+    assert caught.value.code == "unsupported_pixels"
+    assert len(list(read_slices(file, preprocess=AS_IS))) == SLICES
+
+
+def test_slices_with_an_equal_rescale_of_their_own_make_a_slab(tmp_path: Path) -> None:
+    groups = [item(RescaleSlope=2, RescaleIntercept=-100) for _ in range(SLICES)]
+    file = each_its_own(saved(tmp_path), PixelValueTransformationSequence=groups)
+
+    mammogram = read_mammogram(file, preprocess=AS_IS.model_copy(update={"slab": (2, 4)}))
+
+    stored = np.rint(volume()[1:4].mean(axis=0))
+    np.testing.assert_allclose(mammogram.pixels, np.clip((2 * stored - 100) / 4095, 0, 1), atol=1e-6)
+
+
+def test_a_slab_whose_slices_have_windows_of_their_own_says_whose_shows_it(tmp_path: Path) -> None:
+    groups = [item(WindowCenter=centre, WindowWidth=4096) for centre in (1000, 2048, 2048, 1500, 1000)]
+    file = each_its_own(saved(tmp_path), FrameVOILUTSequence=groups)
+
+    alike, apart = (
+        read_mammogram(file, preprocess=AS_IS.model_copy(update={"slab": slab})) for slab in ((2, 3), (2, 5))
+    )
+
+    assert [step for step in alike.trail if step.name == "oddity"] == []
+    told = [step.detail for step in apart.trail if step.name == "oddity"]
+    assert told == ["2 slices have another window than slice 2, which shows the slab"]
+
+
+def test_the_brightest_of_inverted_slices_is_the_lowest(tmp_path: Path) -> None:
+    file = saved(tmp_path)
+    dataset = dcmread(file)
+    dataset.PhotometricInterpretation = "MONOCHROME1"
+    dataset.save_as(file)
+
+    mammogram = read_mammogram(file, preprocess=AS_IS.model_copy(update={"slab": (2, 4), "slab_by": "max"}))
+
+    np.testing.assert_allclose(mammogram.pixels, 1 - expected(volume()[1:4].min(axis=0)), atol=1e-6)
 
 
 def test_a_volume_is_refused_unless_slices_are_named(tmp_path: Path) -> None:

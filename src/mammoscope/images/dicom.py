@@ -2,9 +2,12 @@
 
 import mmap
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from mammoscope.dicom import facts
+from mammoscope.dicom.display import Lut, Rescale, Window
 from mammoscope.dicom.header import Header, tagged
 from mammoscope.dicom.parsing import looks_like_dicom, parse, quiet
 from mammoscope.errors import ImageError
@@ -90,7 +93,42 @@ def _levels(header: Header, layout: Layout, wanted: Preprocess) -> Levels:
     told = f"slice {first}" if first == last else f"{wanted.slab_by} of slices {first} to {last}"
     header.note("slices", f"{told} of {layout.frames}", f"slab, {tagged('NumberOfFrames')} = {layout.frames}")
     slices = tuple(levels_of(header, layout, frame=at) for at in range(first - 1, last))
-    return slices[0] if len(slices) == 1 else SlabLevels(slices=slices, by=wanted.slab_by)
+    if len(slices) == 1:
+        return slices[0]
+    _hold_together(header, wanted, slab=(first, last))
+    return SlabLevels(slices=slices, by=_combined(header, wanted))
+
+
+def _hold_together(header: Header, wanted: Preprocess, *, slab: tuple[int, int]) -> None:
+    """Refuse a slab of slices whose values or sizes are not of one kind; note one whose windows are not.
+
+    Source:
+        DICOM PS3.3 A.55.2: slices have the Identity Pixel Value Transformation; C.7.6.16 for groups of single frames.
+    """
+    first, *others = (replace(header.unheard(), frame=number - 1) for number in range(slab[0], slab[1] + 1))
+    for asked, what in ((facts.modality_of, "rescale"), (facts.spacing_of, "spacing")):
+        for at, other in enumerate(others, start=slab[0] + 1):
+            one, another = asked(first), asked(other)
+            if not isinstance(one, Lut) and one != another:
+                told = f"slices {slab[0]} and {at} differ in {what}: {one} and {another}. Read them one by one"
+                raise refusal(header.path, "unsupported_pixels", f"{told}: read_slices")
+    how = partial(facts.voi_of, index=wanted.window_index, explanation=wanted.window_explanation)
+    shown = _comparable(how(first))
+    differ = sum(_comparable(how(other)) != shown for other in others)
+    if wanted.window == "header" and differ:
+        cause = f"slab, {tagged('FrameVOILUTSequence')} of each slice"
+        header.note("oddity", f"{differ} slices have another window than slice {slab[0]}, which shows the slab", cause)
+
+
+def _comparable(voi: Window | Lut | None) -> Window | tuple[int, int, bytes] | None:
+    return (voi.first, voi.bits, voi.entries.tobytes()) if isinstance(voi, Lut) else voi
+
+
+def _combined(header: Header, wanted: Preprocess) -> Literal["mean", "max", "min"]:
+    """How stored values are combined: the brightest of them is the lowest where low values are shown bright."""
+    modality, inverted = facts.modality_of(header.unheard()), facts.inversion_of(header.unheard())
+    falling = isinstance(modality, Rescale) and modality.slope < 0
+    return "min" if wanted.slab_by == "max" and bool(inverted) != falling else wanted.slab_by
 
 
 def _picture(header: Header, layout: Layout, levels: Levels, *, wanted: Preprocess) -> Picture:

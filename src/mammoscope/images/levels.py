@@ -125,7 +125,7 @@ class SlabLevels(Levels):
     """
 
     slices: tuple[Levels, ...]
-    by: Literal["mean", "max"]
+    by: Literal["mean", "max", "min"]
 
     @property
     def shape(self) -> tuple[int, int]:  # type: ignore[override]
@@ -145,8 +145,8 @@ class SlabLevels(Levels):
         """Read slice by slice; one and the sum are in memory at a time."""
         first = self.slices[0].read(factor, crop)
         rest = (one.read(factor, crop) for one in self.slices[1:])
-        if self.by == "max":
-            return reduce(np.maximum, rest, first)
+        if self.by != "mean":
+            return reduce(np.maximum if self.by == "max" else np.minimum, rest, first)
         total = reduce(np.add, rest, first.astype(np.float64))
         return np.rint(total / len(self.slices)).astype(first.dtype)
 
