@@ -56,6 +56,7 @@ def test_members_tasks_and_events_stand_in_the_report(tmp_path: Path) -> None:
     events = [
         {"kind": "class-collapse", "epoch": 3, "text": "97 % are <b>negative</b>"},
         {"kind": "new-kind", "text": ""},
+        {"kind": "stopped-early", "epoch": 2, "text": "no alarm"},
     ]
     (made / "events.jsonl").write_text("".join(json.dumps(row) + "\n" for row in events))
     measure(made)
@@ -70,6 +71,7 @@ def test_members_tasks_and_events_stand_in_the_report(tmp_path: Path) -> None:
         "Density, class by class",
         "97 % are &lt;b&gt;negative",
         "new kind",
+        '<span class="tag note">a stage ended early</span>',
     ):
         assert text in page, text
     assert "Triangles: alarms, listed below (epochs 3)" in page

@@ -246,6 +246,12 @@ def test_patience_ends_training_early(tmp_path: Path) -> None:
 
     last_best = max(row["epoch"] for row in trained.history if row["best"])
     assert len(trained.history) == last_best + 2 < 30
+    (event,) = [one for one in trained.events if one["kind"] == "stopped-early"]
+    assert event["epoch"] == last_best + 2
+    assert event["text"] == (
+        f"stage 1 of 1 ended after {last_best + 2} of its 30 epochs: none had a better tune AUC than epoch "
+        f"{last_best}, and patience is 2"
+    )
 
 
 def test_a_loss_that_explodes_is_said_and_the_last_checkpoint_stays(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from mammoscope.training import (
     train,
 )
 from mammoscope.training.changing import changed
+from mammoscope.training.choice import early_end, is_over
 from mammoscope.training.epoch import Course, Learner, run_epoch
 from mammoscope.training.freezing import freeze, optimizer_of, training_mode
 from mammoscope.training.schedule import plateaus
@@ -394,6 +395,37 @@ def test_a_loss_is_compared_with_the_first_one_of_the_run_in_later_epochs_too(
 
     assert len(firsts) == 6
     assert set(firsts) == {unbroken.history[0]["first_loss"]} == {row["first_loss"] for row in unbroken.history}
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 4])
+def test_patience_with_one_stage_leaves_the_next_its_epochs_and_goes_on_to_the_bit(
+    tmp_path: Path, stop_after: int
+) -> None:
+    """The first stage learns next to nothing; the second has its schedule from its own first epoch."""
+    still = Stage(epochs=5, freeze="backbone", lr=1e-12, optimizer="sgd", schedule="constant")
+    stages = (still, Stage(epochs=4, lr=1e-2))
+    recipe = PLAIN.model_copy(update={"training": Training(batch_size=4, patience=2), "stages": stages})
+
+    events = resumed_alike(recipe, tmp_path, stop_after=stop_after)
+
+    rows = [json.loads(line) for line in (tmp_path / "broken" / "history.jsonl").read_text().splitlines()]
+    second = [row for row in rows if row["stage"] == 2]
+    assert [row["stage"] for row in rows[:4]] == [1, 1, 1, 2]
+    last_step = 3 * len(second) - 1
+    assert second[-1]["lr"] == pytest.approx(learning_rate(stages[1], step=last_step, steps_per_epoch=3))
+    ends = [one["text"] for one in events if one["kind"] == "stopped-early"]
+    assert ends[0].startswith("stage 1 of 2 ended after 3 of its 5 epochs: none had a better tune AUC than epoch 1")
+
+
+def test_patience_waits_for_what_select_looks_at() -> None:
+    asked = PLAIN.model_copy(update={"training": Training(patience=1, select="loss"), "stages": (Stage(epochs=9),)})
+    rows = [
+        {"epoch": number, "stage": 1, "on": "samples", "tune_auc": auc, "tune_loss": loss}
+        for number, auc, loss in ((1, 0.9, 0.7), (2, 0.8, 0.6), (3, 0.9, 0.65))
+    ]
+
+    assert [is_over(asked, 0, rows[:done]) for done in (1, 2, 3)] == [False, False, True]
+    assert "none had a better tune loss than epoch 2" in early_end(asked, 0, rows).text
 
 
 @pytest.mark.parametrize("step", [2, 5])

@@ -33,9 +33,13 @@ EVENTS = {
     "exploding-loss": "the loss exploded",
     "overfitting": "the tune part falls behind",
     "statistics-apart": "batch normalisation per process",
+    "stopped-early": "a stage ended early",
     "returned": "went back to the last good weights",
 }
 """Kind of an event to its name in print."""
+
+NOTES = frozenset({"returned", "stopped-early"})
+"""Kinds that are no alarms."""
 
 SHOWN = 30  # events; the file holds the rest
 
@@ -179,6 +183,7 @@ def events_block(events: Sequence[Facts] | None) -> Row | None:
             "kind": str(row.get("kind")),
             "name": EVENTS.get(str(row.get("kind")), str(row.get("kind")).replace("-", " ")),
             "text": str(row.get("text") or ""),
+            "note": row.get("kind") in NOTES,
         }
         for row in events
     ]

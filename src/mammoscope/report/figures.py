@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from mammoscope.report.beside import NOTES
 from mammoscope.report.drawing import BLUE, GREEN, INK, LINE, MUTED, OCHRE, RUST, Drawing, draw, unit_square
 from mammoscope.report.words import PLURAL, interval, number, percent, size_words
 from mammoscope.vocabulary import Part
@@ -156,7 +157,8 @@ def training_figure(history: Sequence[Facts], *, events: Sequence[Facts] = ()) -
     epochs = [row["epoch"] for row in history]
     best = [row["epoch"] for row in history if row.get("best")]
     accuracy = {name: style for name, style in CALLS.items() if any(row.get(name) is not None for row in history)}
-    alarms = sorted({row["epoch"] for row in events if isinstance(row.get("epoch"), int)})
+    loud = [row for row in events if row.get("kind") not in NOTES]
+    alarms = sorted({row["epoch"] for row in loud if isinstance(row.get("epoch"), int)})
     stages = [row["epoch"] for before, row in pairwise(history) if row.get("stage") != before.get("stage")]
 
     def paint(figure: Figure) -> None:

@@ -11,7 +11,9 @@ from jaxtyping import Float, Int
 
 from mammoscope.training.stages import Training
 
-Kind = Literal["class-collapse", "low-sensitivity", "overfitting", "exploding-loss", "statistics-apart"]
+Kind = Literal[
+    "class-collapse", "low-sensitivity", "overfitting", "exploding-loss", "statistics-apart", "stopped-early"
+]
 
 ONE_CLASS = 0.98  # share of calls that one class takes
 SPREAD = 1e-3  # standard deviation of scores below which the model answers the same to everything

@@ -29,6 +29,7 @@ from mammoscope.training.checkpoint import (
     restore_optimizer,
     write_checkpoint,
 )
+from mammoscope.training.choice import early_end, is_best, is_over
 from mammoscope.training.data import Data
 from mammoscope.training.epoch import Course, ExplodedError, Learner, run_epoch
 from mammoscope.training.estimating import check_layer, fitted
@@ -149,11 +150,9 @@ def train(
     check_alike(f"{state.epochs_done} {run}", team=team)
     resumed_after = state.epochs_done
     learning = cast("Classifier", with_shared_statistics(network, device=device, team=team))
-    first = 0
-    for number, stage in enumerate(recipe.stages):
-        if state.epochs_done < first + stage.epochs and not _patience_over(recipe, state.history):
-            state = _stage(shop, number, first=first, network=learning, state=state)
-        first += stage.epochs
+    for number in range(len(recipe.stages)):
+        if not is_over(recipe, number, state.history):
+            state = _stage(shop, number, network=learning, state=state)
     if recipe.stages:
         if state.best_epoch is None:
             raise RecipeError("training ended before its first epoch was measured. Delete the run and start again")
@@ -191,23 +190,17 @@ def _resumed(last: Path, *, run: str) -> Checkpoint | None:
     return state
 
 
-def _patience_over(recipe: Recipe, history: list[dict[str, Any]]) -> bool:
-    """Whether the best epoch is long past; epochs on patches, of which none is best, do not count."""
-    patience = recipe.training.patience
-    if patience is None or not history or history[-1]["on"] != "samples":
-        return False
-    best = max((row["epoch"] for row in history if row["best"]), default=0)
-    return bool(history[-1]["epoch"] - best >= patience)
-
-
-def _stage(shop: Workshop, number: int, *, first: int, network: Classifier, state: Checkpoint) -> Checkpoint:
+def _stage(shop: Workshop, number: int, *, network: Classifier, state: Checkpoint) -> Checkpoint:
     """Train one stage from where `state` stands, leaving a checkpoint after each epoch."""
     recipe, stage = shop.recipe, shop.recipe.stages[number]
     learner = _learner(shop, number, network=network, state=state)
     frozen = Frozen(recipe, network=network, data=shop.data, team=shop.team) if stage.features_stay else None
-    while state.epochs_done < first + stage.epochs and not _patience_over(recipe, state.history):
+    first = sum(row["stage"] <= number for row in state.history)
+    while not is_over(recipe, number, state.history):
         try:
             state = _epoch(shop, number, first=first, learner=learner, state=state, frozen=frozen)
+            ended = early_end(recipe, number, state.history)
+            state = state if ended is None else replace(state, events=[*state.events, asdict(ended)])
         except ExplodedError as error:
             state = _returned(shop, state, why=str(error))
             learner = _learner(shop, number, network=network, state=state)
@@ -252,7 +245,7 @@ def _epoch(
     row |= tune_row(chances, labels)
     row |= {"seconds": round(time.perf_counter() - started, 3)}
     row = {"epoch": epoch + 1, "stage": number + 1, "on": stage.on} | row
-    row |= {"best": _is_best(recipe, row, state.history)}
+    row |= {"best": is_best(recipe, row, state.history)}
     noted = alarms(
         row,
         history=[one for one in state.history if one["on"] == stage.on],
@@ -403,18 +396,6 @@ def _tensors(learner: Learner) -> dict[str, Tensor]:
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _is_best(recipe: Recipe, row: dict[str, Any], history: list[dict[str, Any]]) -> bool:
-    if row["on"] != "samples":
-        return False
-    ranks = [_rank(recipe, one) for one in history if one["on"] == "samples"]
-    return all(_rank(recipe, row) > rank for rank in ranks)
-
-
-def _rank(recipe: Recipe, row: dict[str, Any]) -> tuple[float, float]:
-    by_auc = (row["tune_auc"], -row["tune_loss"])
-    return by_auc if recipe.training.select == "auc" else (by_auc[1], by_auc[0])
 
 
 def _write_progress(folder: Path, state: Checkpoint) -> None:

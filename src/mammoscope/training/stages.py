@@ -35,7 +35,9 @@ class Training(Strict):
     ema: float | None = Field(
         default=None, gt=0, lt=1, description="moving average of the weights by this share a step: measured and kept"
     )
-    patience: int | None = Field(default=None, ge=1, description="stop after so many epochs without a better tune AUC")
+    patience: int | None = Field(
+        default=None, ge=1, description="end a stage after so many of its epochs without a better one, as `select` says"
+    )
     select: Literal["auc", "loss"] = Field(default="auc", description="the best epoch has the best of it on tune")
     frozen_views: int = Field(
         default=1, ge=1, description="augmented views of each picture kept while the whole backbone is frozen"
