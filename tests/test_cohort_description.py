@@ -72,6 +72,32 @@ def test_tables_count_images_and_lesions_apart() -> None:
     assert found["machines"] == []
 
 
+def test_masses_are_counted_by_shape_and_margins_the_commonest_first_and_unknown_last() -> None:
+    mass = {"lesion_kind": LesionKind.MASS}
+    oval = mass | {"lesion_shape": "OVAL", "malignant": False, "pathology": Pathology.BENIGN}
+    index = index_of(
+        [
+            finding("a", "1", lesion_shape="IRREGULAR", malignant=True, pathology=Pathology.MALIGNANT, **mass),
+            finding("b", "1", **oval),
+            finding("c", "1", lesion_margins="SPICULATED", **oval),
+            finding("d", "1", malignant=False, pathology=Pathology.BENIGN, **mass),
+            finding("e", "1", lesion_kind=LesionKind.CALCIFICATION, calc_type="PLEOMORPHIC", malignant=True),
+            finding("f", None, malignant=False, pathology=Pathology.NORMAL),
+        ],
+        roots=HERE,
+    )
+
+    found = describe(index)["lesions"]
+
+    assert found["shape_by_class"] == {
+        "rows": ["OVAL", "IRREGULAR", "unknown"],
+        "columns": ["malignant", "benign"],
+        "counts": [[0, 2], [1, 0], [0, 1]],
+    }
+    assert found["margins_by_class"]["rows"] == ["SPICULATED", "unknown"]
+    assert describe(index_of([finding("a", "1", **mass)], roots=HERE))["lesions"]["shape_by_class"] is None
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from([True, False, None])), min_size=1, max_size=12))
 def test_every_image_is_counted_once_in_each_table(rows: list[tuple[str, bool | None]]) -> None:
     index = index_of([finding(i, str(n), malignant=m) for n, (i, m) in enumerate(rows)], roots=HERE)

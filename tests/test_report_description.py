@@ -59,6 +59,7 @@ def test_the_page_of_phantoms_holds_everything_and_needs_nothing(phantom: Index,
     assert json.loads(json.dumps(facts)) == facts
     figures = {file.stem for file in (tmp_path / "page-figures").iterdir()}
     assert {"pathology-by-view", "pathology-by-density", "lesion-kinds", "lesion-sizes", "known"} <= figures
+    assert {"pathology-by-shape", "pathology-by-margins"} <= figures
     for file in (tmp_path / "page-figures").iterdir():
         ET.parse(file)  # noqa: S314
 
@@ -84,6 +85,7 @@ def test_missing_and_broken_files_are_lines_of_the_page(tmp_path: Path) -> None:
     assert "0.png: there is no such file" in page
     assert "1.png" in page
     assert 'class="strip"' in page
+    assert "says nothing of the shape or the margins of a mass" in page
 
 
 def test_a_data_set_without_any_file_is_still_described(tmp_path: Path) -> None:

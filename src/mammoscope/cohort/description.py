@@ -11,7 +11,7 @@ from mammoscope.cohort.sizes import Sizes
 from mammoscope.cohort.stratified import PATIENT
 from mammoscope.cohort.summary import UNKNOWN, cohort_summary
 from mammoscope.records import COLUMNS, READER_COLUMNS, REQUIRED_COLUMNS, Index, image_table
-from mammoscope.vocabulary import Pathology
+from mammoscope.vocabulary import LesionKind, Pathology
 
 CLASSES = (*(member.value for member in Pathology), "not malignant", UNKNOWN)
 """Classes of a finding or an image, in the order in which tables and figures show them."""
@@ -44,6 +44,7 @@ def describe(index: Index, *, sizes: Sizes | None = None) -> dict[str, Any]:
     records = index.table.with_columns(_record_class().alias("class"))
     images = image_table(index).join(image_classes(index), on=IMAGE, how="left", maintain_order="left")
     lesions = records.filter(pl.col("lesion_id").is_not_null())
+    masses = lesions.filter(pl.col("lesion_kind").cast(pl.String) == LesionKind.MASS.value)
     return {
         "sources": sorted(index.roots),
         "records": records.height,
@@ -58,6 +59,8 @@ def describe(index: Index, *, sizes: Sizes | None = None) -> dict[str, Any]:
             "count": lesions.height,
             "images": lesions.select(IMAGE).n_unique(),
             "kind_by_class": cross(lesions, "lesion_kind", "class") if lesions.height else None,
+            "shape_by_class": _commonest(masses, "lesion_shape"),
+            "margins_by_class": _commonest(masses, "lesion_margins"),
             "located_by": _located(lesions),
             **lesion_sizes(lesions, sizes=sizes),
         },
@@ -98,6 +101,16 @@ def cross(table: pl.DataFrame, row: str, column: str) -> dict[str, Any]:
     counts = dict.fromkeys(((r, c) for r in rows for c in columns), 0)
     counts |= {(r, c): n for r, c, n in values.group_by("row", "column").len().iter_rows()}
     return {"rows": rows, "columns": columns, "counts": [[counts[r, c] for c in columns] for r in rows]}
+
+
+def _commonest(table: pl.DataFrame, row: str) -> dict[str, Any] | None:
+    """A cross table by class, the commonest row first and `unknown` last; None where nothing is said."""
+    if not _said(table, row):
+        return None
+    found = cross(table, row, "class")
+    lines = zip(found["rows"], found["counts"], strict=True)
+    ordered = sorted(lines, key=lambda line: (line[0] == UNKNOWN, -sum(line[1]), line[0]))
+    return found | {"rows": [name for name, _ in ordered], "counts": [counts for _, counts in ordered]}
 
 
 def _record_class() -> pl.Expr:

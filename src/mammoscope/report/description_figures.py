@@ -25,6 +25,7 @@ COLOURS = {
 }
 HALF = (4.6, 3.1)
 MACHINES = 12  # shown; the table has all
+DESCRIPTORS = 10  # shapes or margins shown: the archive of CBIS-DDSM joins them to twenty and more
 UNIT_WORDS = {
     "mm": "longer side of the lesion's box, mm",
     "share": "longer side of the lesion's box, % of the picture's",
@@ -47,6 +48,18 @@ def description_figures(facts: Facts) -> dict[str, Drawing]:
             unit="lesions",
             shares=False,
         ),
+        _stacked(
+            _first(facts["lesions"]["shape_by_class"]),
+            name="pathology-by-shape",
+            title="Masses by shape",
+            unit="masses",
+        ),
+        _stacked(
+            _first(facts["lesions"]["margins_by_class"]),
+            name="pathology-by-margins",
+            title="Masses by margins",
+            unit="masses",
+        ),
         _lesion_sizes(facts["lesions"]),
         _ages(facts["age_by_class"]),
         _groups(facts["machines"], name="machines", title="Malignant images by machine"),
@@ -55,6 +68,13 @@ def description_figures(facts: Facts) -> dict[str, Drawing]:
         _without_pixels(facts),
     ]
     return {drawing.name: drawing for drawing in found if drawing is not None}
+
+
+def _first(table: Facts | None) -> Facts | None:
+    """The commonest rows of a table; the numbers have all."""
+    if table is None:
+        return None
+    return {**table, "rows": table["rows"][:DESCRIPTORS], "counts": table["counts"][:DESCRIPTORS]}
 
 
 def _stacked(table: Facts | None, *, name: str, title: str, unit: str, shares: bool = True) -> Drawing | None:
