@@ -97,7 +97,7 @@ def test_weights_that_are_no_safetensors_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(RecipeError, match=r"w.safetensors is not a safetensors file .*pickled weights are never read"):
         build(design(TimmModel(pretrained=str(tmp_path / "w.safetensors"))), seed=0)
-    with pytest.raises(RecipeError, match="no file gone.safetensors"):
+    with pytest.raises(RecipeError, match="no file 'gone.safetensors'"):
         build(design(TimmModel(pretrained=str(tmp_path / "gone.safetensors"))), seed=0)
 
 

@@ -16,7 +16,7 @@ from mammoscope.batches import Samples
 from mammoscope.cli import app
 from mammoscope.cohort import KFoldSplit
 from mammoscope.errors import RecipeError, SourceError
-from mammoscope.models import SimpleCnn, TimmModel, build, check_fit
+from mammoscope.models import GlobalLocal, PatchToWhole, SimpleCnn, TimmModel, build, check_fit
 from mammoscope.pipeline import divide
 from mammoscope.records import Index, Record, index_of, write_index
 from mammoscope.training import Data, Recipe, Stage, Start, Training, design_of, read_recipe, train
@@ -112,6 +112,37 @@ def test_a_backbone_that_timm_does_not_know_is_refused_with_the_nearest() -> Non
         check_fit(design_of(asked))
 
 
+def test_weights_that_timm_does_not_know_of_a_backbone_are_refused_with_the_nearest() -> None:
+    asked = TINY.model_copy(update={"model": TimmModel(backbone="resnet18.a1_in1")})
+
+    with pytest.raises(
+        RecipeError,
+        match=r"\[model\] backbone: timm has no weights 'a1_in1' of resnet18. It has .*did you mean 'resnet18.a1_in1k'",
+    ):
+        check_fit(design_of(asked))
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (PatchToWhole(backbone=TimmModel(backbone="resnet81")), r"\[model.backbone\] backbone: timm has no 'resnet81'"),
+        (
+            GlobalLocal(fine=TimmModel(backbone="resnet81"), patch_px=16),
+            r"\[model.fine\] backbone: timm has no 'resnet81'",
+        ),
+        (
+            GlobalLocal(fine=SimpleCnn(channels=(4,) * 5), patch_px=16),
+            r"\[model\] patch_px = 16: nothing is left of such a picture after 5",
+        ),
+        (TimmModel(backbone="resnet18", pretrained=""), r"\[model\] pretrained: no file ''"),
+        (TimmModel(backbone="resnet18", pretrained="/"), r"\[model\] pretrained: no file ''"),
+    ],
+)
+def test_what_is_wrong_within_a_model_is_refused_with_its_table_and_key(model: object, said: str) -> None:
+    with pytest.raises(RecipeError, match=f"^{said}"):
+        check_fit(design_of(TINY.model_copy(update={"model": model})))
+
+
 def test_a_size_that_a_model_cannot_take_is_refused() -> None:
     deep = TINY.model_copy(update={"model": SimpleCnn(channels=(4,) * 8)})
 
@@ -134,7 +165,7 @@ def test_weights_that_do_not_fit_are_refused_by_their_first_key(tmp_path: Path, 
     save_file(weights, tmp_path / "weights.safetensors")
     model = TimmModel(backbone="resnet18", pretrained=str(tmp_path / "weights.safetensors"))
 
-    with pytest.raises(RecipeError, match=message):
+    with pytest.raises(RecipeError, match=rf"^\[model\] pretrained = 'weights.safetensors': .*{message}"):
         check_fit(design_of(TINY.model_copy(update={"model": model})))
 
 

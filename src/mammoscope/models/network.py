@@ -281,11 +281,20 @@ def check_fit(design: Design) -> None:
     Example:
         >>> check_fit(Design(model=SimpleCnn(channels=(4, 8)), rows=32, cols=24))
     """
+    check_answer(build(design, seed=0))
+
+
+def check_answer(network: Classifier) -> None:
+    """Show a network one empty sample.
+
+    Raises:
+        RecipeError: It cannot take pictures of this size, or does not answer as many values as its tasks need.
+    """
+    design, training = network.design, network.training
     outputs = sum(task.outputs for task in design.tasks)
     try:
-        network = build(design, seed=0).eval()
         with torch.inference_mode():
-            shape = tuple(network(*empty_inputs(design)).shape)
+            shape = tuple(network.eval()(*empty_inputs(design)).shape)
     except RecipeError:
         raise
     except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
@@ -294,6 +303,8 @@ def check_fit(design: Design) -> None:
             f"[preprocess] rows = {design.rows}, cols = {design.cols}: {_called(design.model)} cannot take pictures of "
             f"this size ({reason}). Change rows and cols, or choose another model"
         ) from error
+    finally:
+        network.train(training)
     if shape != (1, outputs):
         raise RecipeError(
             f"[model] {_called(design.model)} gives {shape}, not {outputs} values. Choose another backbone"

@@ -78,8 +78,17 @@ class GlobalLocalEncoder(nn.Module):
         reduced = None if shape is None else (-(-shape[0] // config.factor), -(-shape[1] // config.factor))
         if shape is not None:
             _check_room(*shape, patch_px=config.patch_px)
-        self.coarse_network = plain_encoder(config.coarse, fetch=fetch, shape=reduced)
-        self.fine_network = plain_encoder(config.fine, fetch=fetch, shape=(config.patch_px, config.patch_px))
+        side = config.patch_px
+        self.coarse_network = plain_encoder(
+            config.coarse,
+            fetch=fetch,
+            shape=reduced,
+            table="model.coarse",
+            sized_by=f"[model] factor = {config.factor}",
+        )
+        self.fine_network = plain_encoder(
+            config.fine, fetch=fetch, shape=(side, side), table="model.fine", sized_by=f"[model] patch_px = {side}"
+        )
         self.salient = nn.Conv2d(self.coarse.width, 1, kernel_size=1)
         self.attention = GatedAttention(self.fine.width)
         self.width = self.coarse.width + self.fine.width

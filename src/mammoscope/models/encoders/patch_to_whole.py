@@ -62,7 +62,7 @@ class PatchToWholeEncoder(nn.Module):
     def __init__(self, config: PatchToWhole, *, fetch: bool, shape: tuple[int, int] | None) -> None:
         super().__init__()
         self.pool = config.pool
-        self.network = plain_encoder(config.backbone, fetch=fetch, shape=shape)
+        self.network = plain_encoder(config.backbone, fetch=fetch, shape=shape, table="model.backbone")
         channels = self.backbone.width
         self.patch_head = nn.Linear(channels, len(config.patch_classes))
         pairs = zip((channels, *config.top), config.top, strict=False)

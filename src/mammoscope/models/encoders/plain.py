@@ -48,13 +48,22 @@ def read_for_its_map(config: PlainModel) -> PlainModel:
     return config.model_copy(update={"pool": "mean"})
 
 
-def plain_encoder(config: PlainModel, *, fetch: bool, shape: tuple[int, int] | None) -> nn.Module:
+def plain_encoder(
+    config: PlainModel,
+    *,
+    fetch: bool,
+    shape: tuple[int, int] | None,
+    table: str = "model",
+    sized_by: str | None = None,
+) -> nn.Module:
     """Build a network that reads a picture once.
 
     Args:
         config: Which.
         fetch: Load pretrained weights where the config asks for them.
         shape: Rows and columns of its pictures.
+        table: Of a recipe that the config stands in, for refusals.
+        sized_by: What a recipe sets the size of its pictures with; its `[preprocess]` when not given.
 
     Raises:
         RecipeError: It does not exist, or cannot take pictures of this size.
@@ -65,9 +74,9 @@ def plain_encoder(config: PlainModel, *, fetch: bool, shape: tuple[int, int] | N
     """
     match config:
         case TimmModel():
-            return TimmEncoder(config, fetch=fetch, shape=shape)
+            return TimmEncoder(config, fetch=fetch, shape=shape, table=table, sized_by=sized_by)
         case SimpleCnn():
-            return SimpleEncoder(config, shape=shape)
+            return SimpleEncoder(config, shape=shape, sized_by=sized_by)
         case LightCnn():
             return LightEncoder(config, shape=shape)
         case _:

@@ -34,14 +34,14 @@ class SimpleCnn(EncoderConfig):
 class SimpleEncoder(nn.Module):
     """Convolution blocks, and the mean, the largest, or all values of each channel."""
 
-    def __init__(self, config: SimpleCnn, *, shape: tuple[int, int] | None) -> None:
+    def __init__(self, config: SimpleCnn, *, shape: tuple[int, int] | None, sized_by: str | None = None) -> None:
         super().__init__()
         pairs = zip((1, *config.channels[:-1]), config.channels, strict=True)
         self.pool = config.pool
         self.stack = nn.Sequential(*(_block(into, out, config) for into, out in pairs))
         if config.init == "glorot":
             self.apply(start_glorot)
-        places = 1 if shape is None else _places(config, shape)
+        places = 1 if shape is None else _places(config, shape, sized_by=sized_by)
         if config.pool == "flatten" and shape is None:
             raise RecipeError("[model] pool = 'flatten' is made for one size of picture. Give rows and cols")
         self.width = config.channels[-1] * (places if config.pool == "flatten" else 1)
@@ -93,15 +93,16 @@ def _block(into: int, out: int, config: SimpleCnn) -> nn.Module:
     return nn.Sequential(convolution, *norm, nn.ReLU(), nn.MaxPool2d(2))
 
 
-def _places(config: SimpleCnn, shape: tuple[int, int]) -> int:
+def _places(config: SimpleCnn, shape: tuple[int, int], *, sized_by: str | None) -> int:
     """How many places the last map has."""
     rows, cols = shape
     for _ in config.channels:
         lost = KERNEL - 1 if config.padding == "valid" else 0
         rows, cols = (rows - lost) // 2, (cols - lost) // 2
     if min(rows, cols) < 1:
+        place = sized_by or f"[preprocess] rows = {shape[0]}, cols = {shape[1]}"
         raise RecipeError(
-            f"[preprocess] rows = {shape[0]}, cols = {shape[1]}: nothing is left of such a picture after "
-            f"{len(config.channels)} blocks, each of which halves it. Make it larger, or give fewer channels"
+            f"{place}: nothing is left of such a picture after {len(config.channels)} blocks, each of which halves it. "
+            "Make it larger, or give fewer channels"
         )
     return rows * cols

@@ -42,24 +42,26 @@ class TimmEncoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: TimmModel, *, fetch: bool, shape: tuple[int, int] | None) -> None:
+    def __init__(
+        self,
+        config: TimmModel,
+        *,
+        fetch: bool,
+        shape: tuple[int, int] | None,
+        table: str = "model",
+        sized_by: str | None = None,
+    ) -> None:
         super().__init__()
-        import timm  # noqa: PLC0415  # it takes a second, and much of the package does without
-
-        if not timm.is_model(config.backbone):
-            hint = nearest(config.backbone, timm.list_models())
-            raise RecipeError(
-                f"[model] backbone: timm has no {config.backbone!r}. timm.list_models() names them all{hint}"
-            )
+        _check_name(config.backbone, table=table)
         self.pool = config.pool
         self.colours = COLOURS if config.channels == "rgb" else 1
-        self.backbone = _created(config, fetch=fetch, shape=shape)
+        self.backbone = _created(config, fetch=fetch, shape=shape, table=table)
         mean, std = _statistics(self.backbone, config)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
         if config.pool != "backbone" and hasattr(self.backbone, "pre_logits"):
             self.backbone.pre_logits = nn.Identity()  # VGG's two large layers are not used then
-        self.width = _width(self, shape)
+        self.width = _width(self, shape, sized_by=sized_by)
 
     def forward_features(self, pixels: Float[Tensor, "batch 1 rows cols"]) -> Tensor:
         """Scaled pixels to the last map."""
@@ -88,7 +90,21 @@ class TimmEncoder(nn.Module):
         return [nn.ParameterList(named[name] for name in grouped[key]) for key in sorted(grouped)]
 
 
-def _created(config: TimmModel, *, fetch: bool, shape: tuple[int, int] | None) -> Any:
+def _check_name(backbone: str, *, table: str) -> None:
+    """Refuse what timm does not know: an architecture, or after a dot the name of weights of it."""
+    import timm  # noqa: PLC0415  # it takes a second, and much of the package does without
+
+    if not timm.is_model(backbone):
+        hint = nearest(backbone, timm.list_models())
+        raise RecipeError(f"[{table}] backbone: timm has no {backbone!r}. timm.list_models() names them all{hint}")
+    architecture, _, weights = backbone.partition(".")
+    known = timm.list_pretrained(f"{architecture}.*")
+    if weights and backbone not in known:
+        there = f"It has {', '.join(known)}{nearest(backbone, known)}" if known else "It has none: leave the dot out"
+        raise RecipeError(f"[{table}] backbone: timm has no weights {weights!r} of {architecture}. {there}")
+
+
+def _created(config: TimmModel, *, fetch: bool, shape: tuple[int, int] | None, table: str) -> Any:
     import timm  # noqa: PLC0415
 
     weights: dict[str, Any] = {"pretrained": bool(config.pretrained) and fetch}
@@ -98,7 +114,7 @@ def _created(config: TimmModel, *, fetch: bool, shape: tuple[int, int] | None) -
         last = (last,) if isinstance(last, str) else tuple(last)
         kept = {
             name: tensor
-            for name, tensor in _weights_in(Path(config.pretrained)).items()
+            for name, tensor in _weights_in(Path(config.pretrained), table=table).items()
             if name.rpartition(".")[0] not in last
         }
         weights["pretrained_cfg_overlay"] = {"state_dict": kept, "classifier": None}  # with one, no key is missed
@@ -110,9 +126,15 @@ def _created(config: TimmModel, *, fetch: bool, shape: tuple[int, int] | None) -
         )
     except (OSError, RuntimeError, ValueError, TypeError, AssertionError) as error:
         reason = _reason(error)
+        if not weights["pretrained"]:
+            raise RecipeError(
+                f"[{table}] backbone = {config.backbone!r}: cannot be built for {config.channels} pictures ({reason}). "
+                "Choose another"
+            ) from error
+        given = repr(Path(config.pretrained).name) if isinstance(config.pretrained, str) else "true"
         raise RecipeError(
-            f"[model] backbone {config.backbone!r}, pretrained = {config.pretrained!r}: cannot be built for "
-            f"{config.channels} pictures ({reason}). Choose another backbone, or pretrained = false"
+            f"[{table}] pretrained = {given}: no weights for {config.backbone!r} and {config.channels} pictures "
+            f"({reason}). Give a .safetensors file of this backbone, or set pretrained = false"
         ) from error
 
 
@@ -138,7 +160,7 @@ def _statistics(backbone: nn.Module, config: TimmModel) -> tuple[Tensor, Tensor]
     return (mean, std) if config.channels == "rgb" else (mean.mean().view(1, 1, 1), std.mean().view(1, 1, 1))
 
 
-def _width(encoder: TimmEncoder, shape: tuple[int, int] | None) -> int:
+def _width(encoder: TimmEncoder, shape: tuple[int, int] | None, *, sized_by: str | None) -> int:
     """By trying: timm's own numbers do not know of another pooling."""
     rows, cols = shape or (224, 224)
     training = encoder.training
@@ -148,21 +170,22 @@ def _width(encoder: TimmEncoder, shape: tuple[int, int] | None) -> int:
             return int(encoder.eval().pooled(encoder.forward_features(pixels), pixels).shape[1])
     except (RuntimeError, AssertionError, ValueError, TypeError, IndexError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        place = sized_by or f"[preprocess] rows = {rows}, cols = {cols}"
         raise RecipeError(
-            f"[preprocess] rows = {rows}, cols = {cols}: the backbone cannot take pictures of this size ({reason}). "
-            "Change rows and cols, or choose another model"
+            f"{place}: the backbone cannot take pictures of {rows} x {cols} ({reason}). Change the size, or choose "
+            "another model"
         ) from error
     finally:
         encoder.train(training)
 
 
-def _weights_in(file: Path) -> dict[str, Tensor]:
+def _weights_in(file: Path, *, table: str) -> dict[str, Tensor]:
+    if not file.is_file():
+        raise RecipeError(f"[{table}] pretrained: no file {file.name!r}. Give the path of a .safetensors file")
     try:
         return load_file(file)
-    except FileNotFoundError:
-        raise RecipeError(f"[model] pretrained: no file {file.name}. Give the path of a .safetensors file") from None
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise RecipeError(
-            f"[model] pretrained: {file.name} is not a safetensors file ({error}). Convert it first; "
+            f"[{table}] pretrained: {file.name} is not a safetensors file ({error}). Convert it first; "
             "pickled weights are never read"
         ) from error
