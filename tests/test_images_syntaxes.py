@@ -15,6 +15,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from mammoscope.errors import ImageError
 from mammoscope.images import Preprocess, read_mammogram
 from mg_files import AS_IS, breast, compressed, mg, read, said, saved
 
@@ -60,8 +61,25 @@ def test_a_large_jpeg_2000_is_decoded_smaller_and_looks_and_lies_the_same(tmp_pa
     assert np.abs(small.pixels - whole.pixels).mean() < 0.005
 
 
-def test_a_file_without_preamble_or_meta_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("implicit", [False, True])
+def test_a_file_without_preamble_or_meta_is_read(tmp_path: Path, *, implicit: bool) -> None:
     file = tmp_path / "bare.dcm"
-    dcmwrite(file, mg(breast(), WindowCenter=2048, WindowWidth=4096), implicit_vr=False, little_endian=True)
+    dataset = mg(breast(), WindowCenter=2048, WindowWidth=4096)
+    dcmwrite(file, dataset, implicit_vr=implicit, little_endian=True)
 
-    np.testing.assert_allclose(read_mammogram(file, preprocess=AS_IS).pixels, breast() / 4095, atol=1e-6)
+    mammogram = read_mammogram(file, preprocess=AS_IS)
+
+    np.testing.assert_allclose(mammogram.pixels, breast() / 4095, atol=1e-6)
+    assert said(mammogram, "inversion") == ["none | Photometric Interpretation (0028,0004) = MONOCHROME2"]
+
+
+@pytest.mark.parametrize(
+    "start", [b"\x08\x00", b"\x08\x00\x16\x00\x02", b"\x08\x00\x16\x00\x02\x00\x00\x00ab\x08\x00\x05\x00"]
+)
+def test_what_only_begins_like_an_element_is_no_dicom(tmp_path: Path, start: bytes) -> None:
+    (tmp_path / "notes.bin").write_bytes(start.ljust(200, b"\1"))
+
+    with pytest.raises(ImageError) as caught:
+        read_mammogram(tmp_path / "notes.bin")
+
+    assert caught.value.code == "not_an_image"

@@ -38,7 +38,10 @@ def inversion_of(header: Header) -> bool | None:
         header.note("inversion", "after the window", cause)
         header.note("oddity", "MONOCHROME2 should have shape IDENTITY", cause)
         return True
-    return False if photometric == "MONOCHROME2" else None
+    if photometric != "MONOCHROME2":
+        return None
+    header.note("inversion", "none", f"{tagged('PhotometricInterpretation')} = MONOCHROME2")
+    return False
 
 
 def person_of(header: Header) -> str | None:

@@ -32,8 +32,24 @@ UNPARSABLE = (
 
 
 def looks_like_dicom(start: bytes) -> bool:
-    """Whether a file starts with the DICOM prefix, or with a group 0002 or 0008 element without one."""
-    return start[128:132] == b"DICM" or (start[:2] in {b"\x02\x00", b"\x08\x00"} and start[4:6].isalpha())
+    """Whether a file starts with the DICOM prefix, or with a group 0002 or 0008 element without one.
+
+    Source:
+        DICOM PS3.5 7.1.2 and 7.1.3: after its tag an element has its VR, or in implicit VR four bytes of length.
+    """
+    if start[128:132] == b"DICM":
+        return True
+    if start[:2] not in {b"\x02\x00", b"\x08\x00"}:
+        return False
+    return start[4:6].isalpha() or _implicit(start)
+
+
+def _implicit(start: bytes) -> bool:
+    """Whether two elements of group 0008 in implicit VR follow each other, in the order of their tags."""
+    length = int.from_bytes(start[4:8], "little")
+    after = start[8 + length : 12 + length]
+    ordered = int.from_bytes(start[2:4], "little") < int.from_bytes(after[2:], "little")
+    return start[:2] == after[:2] == b"\x08\x00" and ordered
 
 
 def parse(path: Path, *, pixels: bool = True, defer: bool = True) -> pydicom.Dataset:

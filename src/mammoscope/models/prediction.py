@@ -78,16 +78,20 @@ def predict_files(
     bags = bundle.manifest.design.bags
     rows: list[dict[str, Any]] = [{}] * len(found)
     together: list[dict[str, Any]] = []
-    folders = [str(one.path.parent) for one in found]
+    exams: dict[Path, list[int]] = {}
+    for at, one in enumerate(found):
+        exams.setdefault(one.path.parent, []).append(at)
+    missing = {folder: len(same) for folder, same in exams.items()}
     for done, answer in enumerate(answers(read, (one.path for one in found), limits=limits, workers=workers), start=1):
         name = found[answer.at].name
         if answer.result is None or not bags:
             rows[answer.at] = _row(bundle, answer, name=name, told=told)
         if bags:
             arrived[answer.at] = answer
-            same = [at for at, folder in enumerate(folders) if folder == folders[answer.at]]
-            if all(at in arrived for at in same):
-                together += _rows(bundle, [(found[at], arrived.pop(at)) for at in same], told=told)
+            folder = found[answer.at].path.parent
+            missing[folder] -= 1
+            if not missing[folder]:
+                together += _rows(bundle, [(found[at], arrived.pop(at)) for at in exams[folder]], told=told)
         if progress is not None:
             progress(done, len(found))
     return [*sorted(together, key=lambda row: str(row["file"])), *(row for row in rows if row)]

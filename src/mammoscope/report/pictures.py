@@ -89,7 +89,7 @@ def _thumb(row: dict[str, Any], index: Index) -> dict[str, Any]:
 def _was_inverted(mammogram: Mammogram) -> bool:
     """Whether the file shows the breast dark on white: by its header, or by its background."""
     found = {step.name: step.detail for step in mammogram.trail}
-    return "inversion" in found or found.get("polarity", "").endswith("inverted")
+    return found.get("inversion", "none") != "none" or found.get("polarity", "").endswith("inverted")
 
 
 def resolution_strips(index: Index, images: pl.DataFrame, *, seed: int = 0) -> list[dict[str, Any]]:
