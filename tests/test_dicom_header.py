@@ -99,6 +99,56 @@ def test_spacing_is_read_where_it_is_a_mammograms(name: str) -> None:
     assert len(said(one, "spacing")) == (spacing is not None)
 
 
+WHY = {
+    "calibrated": (
+        {"PixelSpacing": [0.1, 0.1], "ImagerPixelSpacing": [0.1, 0.1], "PixelSpacingCalibrationType": "GEOMETRY"},
+        "Pixel Spacing (0028,0030): Pixel Spacing Calibration Type (0028,0A02) = GEOMETRY",
+    ),
+    "differs": (
+        {"PixelSpacing": [0.065, 0.065], "ImagerPixelSpacing": [0.07, 0.07]},
+        "Pixel Spacing (0028,0030): calibrated, for it differs from Imager Pixel Spacing (0018,1164) = 0.07 x 0.07",
+    ),
+    "alone": (
+        {"PixelSpacing": [0.07, 0.07]},
+        "Pixel Spacing (0028,0030): there is no usable Imager Pixel Spacing (0018,1164)",
+    ),
+    "the same": (
+        {"PixelSpacing": [0.07, 0.07], "ImagerPixelSpacing": [0.07, 0.07]},
+        "Imager Pixel Spacing (0018,1164): Pixel Spacing (0028,0030) is the same, so it was not calibrated",
+    ),
+    "the detector alone": (
+        {"ImagerPixelSpacing": [0.07, 0.07], "EstimatedRadiographicMagnificationFactor": "1.07"},
+        (
+            "Imager Pixel Spacing (0018,1164) / Estimated Radiographic Magnification Factor (0018,1114) = 1.07: "
+            "there is no usable Pixel Spacing (0028,0030)"
+        ),
+    ),
+    "a film": (
+        {"NominalScannedPixelSpacing": [0.05, 0.05]},
+        "Nominal Scanned Pixel Spacing (0018,2010): there is no other usable spacing",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(WHY))
+def test_the_trail_says_which_spacing_was_taken_and_why(name: str) -> None:
+    elements, why = WHY[name]
+    one = header(**elements)
+
+    spacing_of(one)
+
+    assert [text.split(" | ")[1] for text in said(one, "spacing")] == [why]
+    assert not said(one, "oddity")
+
+
+@pytest.mark.parametrize("spacing", [[0.7, 0.7], [0.01, 0.01], [0.0745, 0.0745], [0.065, 0.07]])
+def test_two_spacings_that_no_exposure_gives_are_noted(spacing: list[float]) -> None:
+    one = header(PixelSpacing=spacing, ImagerPixelSpacing=[0.07, 0.07])
+
+    assert spacing_of(one) == tuple(spacing)
+    assert said(one, "oddity")[0].startswith("two sizes that no exposure gives: ")
+
+
 NAMED = {"WindowCenter": [10, 20, 30], "WindowWidth": [1, 2, 3]}
 NAMED["WindowCenterWidthExplanation"] = ["Normal", "HARDER ", ""]
 

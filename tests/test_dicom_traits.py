@@ -116,6 +116,52 @@ WILD = {  # headers as archives hold them: elements, traits, view, side
         {"EstimatedRadiographicMagnificationFactor": "1.8", "ViewPosition": "CC"},
         ((Trait.MAGNIFICATION,), View.CC, None),
     ),
+    "magnified, by the distances alone": (
+        {"DistanceSourceToDetector": "660", "DistanceSourceToPatient": "330", "ViewPosition": "CC"},
+        ((Trait.MAGNIFICATION,), View.CC, None),
+    ),
+    "contact, by the distances": (
+        {"DistanceSourceToDetector": "660", "DistanceSourceToPatient": "616"},
+        ((), None, None),
+    ),
+    "distances that no stand has": (
+        {"DistanceSourceToDetector": "660", "DistanceSourceToPatient": "1"},
+        ((), None, None),
+    ),
+    "magnified, by its calibrated pixels alone": (
+        {"PixelSpacing": [0.055, 0.055], "ImagerPixelSpacing": [0.1, 0.1]},
+        ((Trait.MAGNIFICATION,), None, None),
+    ),
+    "contact, by its calibrated pixels": (
+        {"PixelSpacing": [0.065, 0.065], "ImagerPixelSpacing": [0.07, 0.07]},
+        ((), None, None),
+    ),
+    "projections of binned pixels": (
+        {"SOPClassUID": PROJECTION, "PixelSpacing": [0.1, 0.1], "ImagerPixelSpacing": [0.14, 0.14]},
+        ((Trait.PROJECTION,), None, None),
+    ),
+    "magnified spot, in one word": (
+        {"PaddleDescription": "SPOTMAG"},
+        ((Trait.MAGNIFICATION, Trait.SPOT), None, None),
+    ),
+    "magnified, in a word of its own": ({"SeriesDescription": "L CC MAGVIEW"}, ((Trait.MAGNIFICATION,), View.CC, LEFT)),
+    "coned": ({"SeriesDescription": "R CC CONED"}, ((Trait.SPOT,), View.CC, RIGHT)),
+    "magnified, by the protocol": ({"ProtocolName": "MAG CC"}, ((Trait.MAGNIFICATION,), None, None)),
+    "magnified, by the study": ({"StudyDescription": "MAMMO DIAG MAG"}, ((Trait.MAGNIFICATION,), None, None)),
+    "contact, in a study with magnified views": (
+        {"StudyDescription": "MAMMO DIAG MAG", "EstimatedRadiographicMagnificationFactor": "1.07"},
+        ((), None, None),
+    ),
+    "specimen, by the study": (
+        {"StudyDescription": "SPECIMEN", "EstimatedRadiographicMagnificationFactor": "1.07"},
+        ((Trait.SPECIMEN,), None, None),
+    ),
+    "an ordinary view after a biopsy, by the study": ({"StudyDescription": "STEREO BIOPSY LEFT"}, ((), None, None)),
+    "a plate that does not call itself a mammogram": (
+        {"Modality": "CR", "BodyPartExamined": "BREAST", "ViewPosition": "CC"},
+        ((Trait.NOT_MG,), View.CC, None),
+    ),
+    "no modality": ({"Modality": None}, ((Trait.NOT_MG,), None, None)),
     "magnified, by the paddle": (
         {"PaddleDescription": "10CM MAG", "ViewPosition": "MLO"},
         ((Trait.MAGNIFICATION,), View.MLO, None),
@@ -250,6 +296,7 @@ def test_the_refusal_names_the_element_and_the_setting() -> None:
     "elements",
     [
         {"PresentationIntentType": "FOR PROCESSING"},
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1.1"},
         {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.2.1"},
         {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.13.1.5"},
     ],
@@ -257,6 +304,43 @@ def test_the_refusal_names_the_element_and_the_setting() -> None:
 def test_for_processing_is_refused_whatever_is_accepted(elements: dict) -> None:
     with pytest.raises(ImageError, match="FOR PROCESSING"):
         refuse_by_policy(header(**elements), accept=tuple(Trait))
+
+
+@pytest.mark.parametrize("modality", ["CR", "DX", "RG", "OT", "SC", None])
+@pytest.mark.parametrize(
+    ("elements", "told"),
+    [
+        ({"BodyPartExamined": "CHEST"}, r"Body Part Examined \(0018,0015\) CHEST, not the breast"),
+        ({"BodyPartExamined": "CANARY JANE"}, "not a known word, not the breast"),
+        ({"AnatomicRegionSequence": [code("51185008")]}, r"Anatomic Region Sequence \(0008,2218\)"),
+    ],
+)
+def test_another_part_of_the_body_is_refused_unless_it_is_mg(modality: str | None, elements: dict, told: str) -> None:
+    with pytest.raises(ImageError, match=told) as caught:
+        refuse_by_policy(header(Modality=modality, **elements), accept=tuple(Trait))
+
+    assert caught.value.code == "refused"
+    assert "CANARY" not in str(caught.value)
+    assert refuse_by_policy(header(**elements)) == ()
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {},
+        {"BodyPartExamined": "Left Breast"},
+        {"BodyPartExamined": "MAMMA"},
+        {"AnatomicRegionSequence": [code("T-04000")]},
+        {"BodyPartExamined": "THORAX", "AnatomicRegionSequence": [code("80248007")]},
+    ],
+)
+def test_what_is_no_mg_is_tagged_and_a_recipe_may_refuse_it(elements: dict) -> None:
+    one = header(Modality="DX", **elements)
+
+    assert refuse_by_policy(one) == (Trait.NOT_MG,)
+    assert said(one, "trait") == ["not-mg | Modality (0008,0060) is DX"]
+    with pytest.raises(ImageError, match=r"is not-mg \(Modality \(0008,0060\) is DX\)"):
+        refuse_by_policy(header(Modality="DX", **elements), accept=(Trait.IMPLANT,))
 
 
 def test_no_words_of_a_description_but_the_known_ones_are_told() -> None:

@@ -28,6 +28,7 @@ KNOWN_WORDS = frozenset(
     {
         *("RTIMAGE", "RTSTRUCT", "RTPLAN", "RTDOSE", "SEG", "KO", "REG", "DOC", "OPT", "ECG", "IVUS", "HC", "BMD"),
         *("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT"),
+        *("CHEST", "ABDOMEN", "PELVIS", "HAND", "KNEE", "FOOT", "SKULL", "SPINE", "CSPINE", "LSPINE", "SHOULDER"),
         *("LINEAR", "LINEAR_EXACT", "SIGMOID", "GEOMETRY", "FIDUCIAL", "BOTH", "BILATERAL", "UNPAIRED", "OTHER"),
         *(
             "NORMAL",

@@ -8,6 +8,7 @@ SMALLEST_MM, LARGEST_MM = 0.01, 2.0
 LONGEST_PICTURE_MM = 400.0  # the largest detectors and films are 24 x 30 cm
 SAME = 1e-3  # two spacings that differ by less are one, written with other digits
 LARGEST_FACTOR = 5.0  # magnification stands reach 2
+LOOSE = 0.05  # sizes that are rounded, or of a detector's nominal pitch, may differ by so much
 
 
 def spacing_of(header: Header) -> tuple[float, float] | None:
@@ -26,14 +27,48 @@ def spacing_of(header: Header) -> tuple[float, float] | None:
     spacing = _pair(header, measures, "PixelSpacing")
     if spacing is not None:
         kind = header.word("PixelSpacingCalibrationType")
-        if kind is not None or imager is None or not _same(spacing, imager):
-            said = f", {tagged('PixelSpacingCalibrationType')} = {told(kind)}" if kind else ""
-            return _told(header, spacing, tagged("PixelSpacing") + said)
+        if kind is not None:
+            return _told(
+                header, spacing, f"{tagged('PixelSpacing')}: {tagged('PixelSpacingCalibrationType')} = {told(kind)}"
+            )
+        if imager is None:
+            return _told(
+                header, spacing, f"{tagged('PixelSpacing')}: there is no usable {tagged('ImagerPixelSpacing')}"
+            )
+        if not _same(spacing, imager):
+            _doubt(header, spacing, imager)
+            detector = f"{tagged('ImagerPixelSpacing')} = {imager[0]:g} x {imager[1]:g}"
+            return _told(header, spacing, f"{tagged('PixelSpacing')}: calibrated, for it differs from {detector}")
     if imager is not None:
-        factor, cause = _magnification(header)
-        return _told(header, (imager[0] / factor, imager[1] / factor), tagged("ImagerPixelSpacing") + cause)
+        factor, divisor = _magnification(header)
+        why = f"there is no usable {tagged('PixelSpacing')}"
+        if spacing is not None:
+            why = f"{tagged('PixelSpacing')} is the same, so it was not calibrated"
+        return _told(
+            header, (imager[0] / factor, imager[1] / factor), f"{tagged('ImagerPixelSpacing')}{divisor}: {why}"
+        )
     scanned = _pair(header, header, "NominalScannedPixelSpacing")
-    return None if scanned is None else _told(header, scanned, tagged("NominalScannedPixelSpacing"))
+    cause = f"{tagged('NominalScannedPixelSpacing')}: there is no other usable spacing"
+    return None if scanned is None else _told(header, scanned, cause)
+
+
+def shrinkage_of(header: Header) -> float | None:
+    """How much smaller a pixel is in the breast than on the detector; None unless the header has both sizes."""
+    quiet = header.unheard()
+    spacing = _pair(quiet, quiet.group("PixelMeasuresSequence"), "PixelSpacing")
+    imager = None if spacing is None else _pair(quiet, quiet, "ImagerPixelSpacing")
+    if spacing is None or imager is None:
+        return None
+    return min(imager[0] / spacing[0], imager[1] / spacing[1])
+
+
+def _doubt(header: Header, spacing: tuple[float, float], imager: tuple[float, float]) -> None:
+    """The breast lies above the detector: its pixels are smaller there, by less than any stand magnifies."""
+    ratios = [detector / breast for detector, breast in zip(imager, spacing, strict=True)]
+    if not 1 - LOOSE <= min(ratios) <= max(ratios) <= LARGEST_FACTOR or max(ratios) > min(ratios) * (1 + LOOSE):
+        sizes = f"{spacing[0]:g} x {spacing[1]:g} mm in the breast, {imager[0]:g} x {imager[1]:g} mm on the detector"
+        cause = f"{tagged('PixelSpacing')}, {tagged('ImagerPixelSpacing')}"
+        header.note("oddity", f"two sizes that no exposure gives: {sizes}; the first was used", cause)
 
 
 def _told(header: Header, spacing: tuple[float, float], cause: str) -> tuple[float, float]:

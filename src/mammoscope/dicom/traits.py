@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from mammoscope.dicom.header import Header, tagged
+from mammoscope.dicom.header import Header, tagged, told
+from mammoscope.dicom.spacing import LARGEST_FACTOR, shrinkage_of
 from mammoscope.dicom.views import modifiers_of
 from mammoscope.dicom.wording import wording_of
 from mammoscope.vocabulary import Trait
@@ -64,7 +65,9 @@ SEQUENCES = {  # that an image has only if ...
     "ContrastBolusAgentSequence": Trait.CONTRAST,
 }
 NO_AGENT = (None, "NONE", "NO", "N/A")
-IN_WORDS = ("ViewPosition", "SeriesDescription", "PaddleDescription", "BodyPartExamined")
+IN_WORDS = ("ViewPosition", "SeriesDescription", "PaddleDescription", "BodyPartExamined", "ProtocolName")
+OF_A_STUDY = (Trait.MAGNIFICATION, Trait.SPECIMEN)  # what its description says of all its pictures
+COMPUTED = {Trait.SYNTHETIC_2D, Trait.TOMOSYNTHESIS, Trait.PROJECTION, Trait.SUBTRACTED}
 
 
 def traits_of(header: Header) -> tuple[Trait, ...]:
@@ -85,6 +88,9 @@ def evidence_of(header: Header) -> dict[Trait, str]:
     found: dict[Trait, str] = {}
     for trait, cause in _evidence(header):
         found.setdefault(trait, cause)
+    if not COMPUTED & found.keys():  # a computed picture has pixels of a size of its own, and projections are binned
+        for trait, cause in _by_size(header):
+            found.setdefault(trait, cause)
     if Trait.SYNTHETIC_2D in found and (header.whole("NumberOfFrames") or 1) == 1:
         found.pop(Trait.TOMOSYNTHESIS, None)  # its Image Type names the slices it was computed from
     if {Trait.LOW_ENERGY, Trait.HIGH_ENERGY, Trait.SUBTRACTED} & found.keys():
@@ -102,7 +108,10 @@ def _evidence(header: Header) -> Iterator[tuple[Trait, str]]:
     yield from _by_image_type(header)
     yield from _by_class_and_frames(header)
     yield from _by_code(header)
-    yield from _by_factor(header)
+    yield from _by_factors(header)
+    modality = header.word("Modality")
+    if modality != "MG":
+        yield Trait.NOT_MG, f"{tagged('Modality')} is {told(modality)}"
     for keyword, trait in (("BreastImplantPresent", Trait.IMPLANT), ("PartialView", Trait.PARTIAL_VIEW)):
         if header.word(keyword) == "YES":
             yield trait, f"{tagged(keyword)} = YES"
@@ -150,8 +159,30 @@ def _by_code(header: Header) -> Iterator[tuple[Trait, str]]:
                 yield Trait.SPECIMEN, f"{tagged(keyword)} = {code}"
 
 
-def _by_factor(header: Header) -> Iterator[tuple[Trait, str]]:
-    for factor in header.numbers("EstimatedRadiographicMagnificationFactor")[:1]:
+def _by_factors(header: Header) -> Iterator[tuple[Trait, str]]:
+    """By how much the breast is magnified, and what the study says of that unless this picture says otherwise."""
+    factors = list(_factors(header))
+    for factor, cause in factors:
         if factor >= MAGNIFIED_FROM:
-            cause = tagged("EstimatedRadiographicMagnificationFactor")
             yield Trait.MAGNIFICATION, f"{cause} = {factor:g}, at least {MAGNIFIED_FROM:g}"
+    for trait, words in wording_of(" ".join(header.words("StudyDescription"))).traits:
+        if trait in OF_A_STUDY and not (trait is Trait.MAGNIFICATION and factors):
+            yield trait, f"{tagged('StudyDescription')} says {words}"
+
+
+def _factors(header: Header) -> Iterator[tuple[float, str]]:
+    """The magnification, as it is stated and as the distances make it; PS3.3 C.8.11.5."""
+    stated = header.numbers("EstimatedRadiographicMagnificationFactor")[:1]
+    if stated and stated[0] >= 1:
+        yield stated[0], tagged("EstimatedRadiographicMagnificationFactor")
+    detector, patient = header.numbers("DistanceSourceToDetector")[:1], header.numbers("DistanceSourceToPatient")[:1]
+    if detector and patient and patient[0] > 0 and 1 <= detector[0] / patient[0] <= LARGEST_FACTOR:
+        yield detector[0] / patient[0], f"{tagged('DistanceSourceToDetector')} / {tagged('DistanceSourceToPatient')}"
+
+
+def _by_size(header: Header) -> Iterator[tuple[Trait, str]]:
+    """By pixels that are much smaller in the breast than on the detector."""
+    factor = shrinkage_of(header)
+    if factor is not None and MAGNIFIED_FROM <= factor <= LARGEST_FACTOR:
+        cause = f"{tagged('ImagerPixelSpacing')} / {tagged('PixelSpacing')}"
+        yield Trait.MAGNIFICATION, f"{cause} = {factor:.3g}, at least {MAGNIFIED_FROM:g}"

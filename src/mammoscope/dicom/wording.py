@@ -29,32 +29,41 @@ VIEW_WORDS: dict[tuple[str, ...], View] = {
     ("SUPEROLATERAL", "TO", "INFEROMEDIAL", "OBLIQUE"): View.SIO,
     ("INFEROMEDIAL", "TO", "SUPEROLATERAL", "OBLIQUE"): View.ISO,
 }
-TRAIT_WORDS: dict[tuple[str, ...], Trait] = {
+TRAIT_WORDS: dict[tuple[str, ...], tuple[Trait, ...]] = {
     **dict.fromkeys(
         (
             *(("C", "VIEW"), ("CVIEW",), ("S", "VIEW"), ("V", "PREVIEW"), ("VPREVIEW",), ("INTELLIGENT", "2D")),
             *(("INSIGHT", "2D"), ("GENERATED", "2D"), ("SYNTHETIC",), ("SYNTHETIC", "2D"), ("SYNTHESIZED",)),
-            *(("SYNTHESISED",), ("SYNTHESIZED", "2D")),
+            *(("SYNTHESISED",), ("SYNTHESIZED", "2D"), ("S2D",)),
         ),
-        Trait.SYNTHETIC_2D,
+        (Trait.SYNTHETIC_2D,),
     ),
-    **dict.fromkeys((("MAG",), ("MAGN",), ("MAGNIFIED",), ("MAGNIFICATION",)), Trait.MAGNIFICATION),
-    **dict.fromkeys((("SPOT",), ("SPOT", "COMPRESSION")), Trait.SPOT),
-    **dict.fromkeys((("SPECIMEN",), ("SPECIMENS",)), Trait.SPECIMEN),
-    **dict.fromkeys((("IMPLANT", "DISPLACED"), ("IMPLANTS", "DISPLACED"), ("EKLUND",)), Trait.IMPLANT_DISPLACED),
+    **dict.fromkeys(
+        (("MAG",), ("MAGS",), ("MAGN",), ("MAGVIEW",), ("MAGVIEWS",), ("MAGNIFIED",), ("MAGNIFICATION",)),
+        (Trait.MAGNIFICATION,),
+    ),
+    **dict.fromkeys((("SPOTMAG",), ("MAGSPOT",)), (Trait.MAGNIFICATION, Trait.SPOT)),
+    **dict.fromkeys(
+        (("SPOT",), ("SPOT", "COMPRESSION"), ("CONED",), ("CONED", "DOWN"), ("CONE", "DOWN"), ("CONE", "VIEW")),
+        (Trait.SPOT,),
+    ),
+    **dict.fromkeys(
+        (("SPECIMEN",), ("SPECIMENS",), ("SPECIMENRADIOGRAPH",), ("SPECIMENRADIOGRAPHY",)), (Trait.SPECIMEN,)
+    ),
+    **dict.fromkeys((("IMPLANT", "DISPLACED"), ("IMPLANTS", "DISPLACED"), ("EKLUND",)), (Trait.IMPLANT_DISPLACED,)),
     **dict.fromkeys(
         (
             *(("STEREO",), ("STEREOTACTIC",), ("STEREOTAXIS",), ("BIOPSY",), ("PREFIRE",), ("POSTFIRE",)),
             *(("PRE", "FIRE"), ("POST", "FIRE"), ("POSTBIOPSY",)),
         ),
-        Trait.BIOPSY,
+        (Trait.BIOPSY,),
     ),
-    **dict.fromkeys((("LOW", "ENERGY"),), Trait.LOW_ENERGY),
-    **dict.fromkeys((("HIGH", "ENERGY"),), Trait.HIGH_ENERGY),
-    **dict.fromkeys((("RECOMBINED",), ("SUBTRACTED",), ("SUBTRACTION",)), Trait.SUBTRACTED),
-    **dict.fromkeys((("CESM",), ("CEDM",), ("CEM",), ("TICEM",), ("CONTRAST", "ENHANCED")), Trait.CONTRAST),
-    **dict.fromkeys((("TOMO", "PROJECTION"), ("TOMOSYNTHESIS", "PROJECTION")), Trait.PROJECTION),
-    **dict.fromkeys((("TOMOSYNTHESIS", "RECONSTRUCTION"), ("TOMO", "RECONSTRUCTION")), Trait.TOMOSYNTHESIS),
+    **dict.fromkeys((("LOW", "ENERGY"),), (Trait.LOW_ENERGY,)),
+    **dict.fromkeys((("HIGH", "ENERGY"),), (Trait.HIGH_ENERGY,)),
+    **dict.fromkeys((("RECOMBINED",), ("SUBTRACTED",), ("SUBTRACTION",)), (Trait.SUBTRACTED,)),
+    **dict.fromkeys((("CESM",), ("CEDM",), ("CEM",), ("TICEM",), ("CONTRAST", "ENHANCED")), (Trait.CONTRAST,)),
+    **dict.fromkeys((("TOMO", "PROJECTION"), ("TOMOSYNTHESIS", "PROJECTION")), (Trait.PROJECTION,)),
+    **dict.fromkeys((("TOMOSYNTHESIS", "RECONSTRUCTION"), ("TOMO", "RECONSTRUCTION")), (Trait.TOMOSYNTHESIS,)),
 }
 SUFFIXES: dict[str, tuple[Trait, ...]] = {  # PS3.16 CID 4015, its short forms: after the view ...
     "ID": (Trait.IMPLANT_DISPLACED,),
@@ -119,7 +128,8 @@ def wording_of(text: str) -> Wording:
         if words in VIEW_WORDS:
             views[VIEW_WORDS[words]] = None
         elif words in TRAIT_WORDS:
-            traits.setdefault(TRAIT_WORDS[words], " ".join(words))
+            for trait in TRAIT_WORDS[words]:
+                traits.setdefault(trait, " ".join(words))
         elif token in GLUED:
             glued = GLUED[token]
             views[glued.view] = None
