@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from sklearn.metrics import classification_report
 
 from mammoscope.evaluation import (
     Targets,
@@ -20,6 +21,7 @@ from mammoscope.evaluation import (
     unit_rows,
 )
 from mammoscope.report import write_comparison, write_report
+from mammoscope.report.class_report import class_report
 from mammoscope.report.measured import interval_table
 from mammoscope.report.tables import as_csv
 from mammoscope.report.words import rule_words
@@ -317,3 +319,47 @@ def test_paired_differences_are_a_table_too_and_never_claim_more_than_holm_allow
     assert (claimed["p_adjusted"] < 0.05).all()
     assert ((claimed["low"] > 0) | (claimed["high"] < 0)).all()
     assert places["place"].to_list() == [1, 2, 3]
+
+
+def test_both_classes_are_reported_as_scikit_learn_does(run: Path, metrics: dict[str, Any]) -> None:
+    cells = metrics["units"]["image"]["confusion"]
+    truth = [1] * (cells["true_positive"] + cells["false_negative"])
+    truth += [0] * (cells["false_positive"] + cells["true_negative"])
+    called = [1] * cells["true_positive"] + [0] * cells["false_negative"]
+    called += [1] * cells["false_positive"] + [0] * cells["true_negative"]
+    theirs = classification_report(truth, called, target_names=["negative", "positive"], output_dict=True)
+    names = {"mean of both": "macro avg", "mean by count": "weighted avg"}
+
+    ours = pl.read_csv(run / "tables" / "class-report.csv").filter(unit="image").drop("unit").to_dicts()
+
+    assert [row["name"] for row in ours] == ["negative", "positive", "accuracy", *names]
+    for row in ours:
+        if row["name"] == "accuracy":
+            assert (row["f1"], row["precision"], row["recall"]) == (pytest.approx(theirs["accuracy"]), None, None)
+            continue
+        expected = theirs[names.get(row["name"], row["name"])]
+        found = {"precision": row["precision"], "recall": row["recall"], "f1-score": row["f1"]}
+        assert found | {"support": row["support"]} == pytest.approx(expected)
+
+
+def test_the_page_shows_both_classes_with_the_intervals_that_were_measured(run: Path, metrics: dict[str, Any]) -> None:
+    page = (run / "report.html").read_text(encoding="utf-8")
+    table = page.partition('aria-label="Both classes per image"')[2].partition("</table>")[0]
+    lines = table.split("<tr>")[2:]
+    test = metrics["units"]["image"]["test"]
+
+    assert [line.partition("</th>")[0].removeprefix('<th scope="row">') for line in lines] == [
+        row["name"] for row in class_report(metrics["units"]["image"])
+    ]
+    for line, names in zip(lines, (("npv", "specificity"), ("ppv", "sensitivity", "f1")), strict=False):
+        assert all(f"{test[name]['low']:.3f} to {test[name]['high']:.3f}" in line for name in names)
+
+
+def test_a_class_that_is_never_called_has_no_precision_and_no_mean_of_it() -> None:
+    counts = {"true_positive": 0, "false_negative": 2, "false_positive": 0, "true_negative": 3}
+
+    negative, positive, _, mean, _ = class_report({"confusion": counts})
+
+    assert (positive["precision"], positive["recall"], positive["f1"]) == (None, 0.0, 0.0)
+    assert (negative["recall"], mean["precision"], mean["recall"]) == (1.0, None, 0.5)
+    assert class_report({"confusion": None}) == []

@@ -14,6 +14,7 @@ from mammoscope.report.augmentations import augmentation_figure
 from mammoscope.report.cases import case_groups
 from mammoscope.report.class_page import ANCHORS as CLASS_ANCHORS
 from mammoscope.report.class_page import class_context, class_drawings
+from mammoscope.report.class_report import class_report_table
 from mammoscope.report.class_words import is_classes
 from mammoscope.report.drawing import Drawing
 from mammoscope.report.folder import Missing, RunFiles, missing, read_run
@@ -256,6 +257,7 @@ def _yes_or_no(metrics: dict[str, Any], files: RunFiles, glance: list[tuple[str,
         "baseline_rows": sections.baseline_table(metrics),
         "units": shown_units(metrics),
         "confusions": [sections.confusion_table(metrics["units"][unit]) for unit in shown_units(metrics)],
+        "class_reports": [class_report_table(metrics["units"][unit]) for unit in shown_units(metrics)],
         "hardest": wrong,
         "intervals": intervals,
         "calibrations": [measured.calibration_block(metrics["units"][unit]) for unit in shown_units(metrics)],

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from mammoscope.report.class_page import class_tables
+from mammoscope.report.class_report import class_report
 from mammoscope.report.class_words import is_classes
 from mammoscope.report.sections import Row
 from mammoscope.report.words import metric_words
@@ -80,6 +81,7 @@ def _measured(metrics: Facts) -> dict[str, list[Row]]:
             for name, found in result[part].items()
         ],
         "confusion": [row for unit, result in units.items() for row in _confusion(unit, result)],
+        "class-report": [{"unit": unit, **row} for unit, result in units.items() for row in class_report(result)],
         "curves": [
             {"unit": unit, "curve": name, "x": x, "y": y}
             for unit, result in units.items()
