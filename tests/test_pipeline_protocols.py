@@ -121,7 +121,7 @@ def test_another_number_of_folds_in_the_same_folder_is_refused(validated: Path, 
 def test_a_recipe_that_continues_another_needs_that_one_cross_validated(work: Work, tmp_path: Path) -> None:
     recipe = RECIPE.model_copy(update={"start": "before"})
 
-    with pytest.raises(RecipeError, match=r"tiny starts from 'before': before has no fold-0"):
+    with pytest.raises(RecipeError, match=r"start = 'before': before has no fold-0"):
         cross_validate(recipe, out=tmp_path / "cv", work=work, folds=2)
 
 

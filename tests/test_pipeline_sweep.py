@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from mammoscope.cli import app
-from mammoscope.errors import RecipeError, StorageError
-from mammoscope.pipeline import Work, sweep
+from mammoscope.errors import RecipeError, SourceError, StorageError
+from mammoscope.pipeline import Work, sweep, sweeping
 from mammoscope.records import Index, image_table
 from mammoscope.training import Recipe, read_recipe
 from mammoscope.training.space import Choices, Range
@@ -170,6 +170,70 @@ def test_a_trial_whose_recipe_cannot_be_trained_fails_with_its_reason_and_the_sw
 
     with pytest.raises(RecipeError, match=r"sweep tiny: no trial of 2 is complete. The first reason: "):
         sweep(recipe, space=space, out=tmp_path, work=work, trials=2)
+
+
+def test_a_choice_that_cannot_be_trained_is_refused_beside_its_line_before_a_picture_is_prepared(
+    data: Path, tmp_path: Path
+) -> None:
+    text = (
+        'name = "tiny"\nsource = "cbis_ddsm"\n[preprocess]\nrows = 32\ncols = 32\n'
+        '[model]\nkind = "simple-cnn"\nchannels = [4, 8]\n'
+    )
+    (tmp_path / "tiny.toml").write_text(text)
+    (tmp_path / "space.toml").write_text("# blocks\nmodel.channels = { choices = [[8], [8, 8, 8, 8, 8, 8]] }\n")
+    words = ["sweep", tmp_path / "tiny.toml", "--space", tmp_path / "space.toml", "--data", data]
+
+    done = CliRunner().invoke(app, [*map(str, words), "--out", str(tmp_path / "out"), "--device", "cpu"])
+
+    assert isinstance(done.exception, RecipeError)
+    assert str(done.exception).startswith(
+        "space.toml:2 model.channels = [8, 8, 8, 8, 8, 8]: [preprocess] rows = 32, cols = 32: nothing is left"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("out of memory"), SourceError("none of 9 images could be read")])
+def test_a_trial_that_fails_in_any_way_of_its_own_has_a_reason_and_is_not_taken_up_again(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    whole = sweeping.fit
+
+    def failing(recipe: Recipe, **how: object) -> object:
+        if recipe.model.channels == (8, 8):
+            raise error
+        return whole(recipe, **how)
+
+    monkeypatch.setattr(sweeping, "fit", failing)
+    both = {"model.channels": Choices(choices=([8, 8], [4, 8]))}
+    recipe = RECIPE.model_copy(update={"stages": (RECIPE.stages[0].model_copy(update={"epochs": 1}),)})
+
+    found = [sweep(recipe, space=both, out=tmp_path, work=work, trials=trials) for trials in (4, 6)]
+
+    assert [len(one.trials) for one in found] == [4, 6]
+    failed = [trial for trial in found[1].trials if trial.values["model.channels"] == [8, 8]]
+    assert failed
+    assert all(trial.state == "failed" and str(error) in (trial.reason or "") for trial in failed)
+
+
+def test_a_trial_that_is_killed_at_the_same_epoch_again_and_again_does_not_hold_up_the_others(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as broken:
+        broken.setattr(sweeping, "fit", killed)
+        for _ in range(3):
+            with pytest.raises(Killed):
+                sweep(RECIPE, space=SPACE, out=tmp_path, work=work, trials=1)
+
+    found = sweep(RECIPE, space=SPACE, out=tmp_path, work=work, trials=1)
+
+    assert [trial.state for trial in found.trials] == ["interrupted"] * 3 + ["complete"]
+    assert found.trials[0].values == found.trials[1].values == found.trials[2].values != found.trials[3].values
 
 
 def test_another_recipe_or_space_on_the_same_storage_is_refused(swept: Path, work: Work) -> None:

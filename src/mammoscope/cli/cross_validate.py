@@ -32,9 +32,11 @@ def cross_validate(
     from mammoscope.pipeline import cross_validate as validate
     from mammoscope.report import spread_lines, write_spread
     from mammoscope.training import find_recipe
+    from mammoscope.training.lines import located
 
     settings = find_recipe(recipe)
-    work = work_of(settings, data=data, out=out, cache=cache, workers=workers, device=device)
-    found = validate(settings, out=out, work=work, folds=folds, start=start)
+    with located(recipe):
+        work = work_of(settings, data=data, out=out, cache=cache, workers=workers, device=device)
+        found = validate(settings, out=out, work=work, folds=folds, start=start)
     facts = found.to_json()
     told(facts, lines=spread_lines(facts), page=write_spread(out), as_json=as_json)

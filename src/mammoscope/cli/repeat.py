@@ -29,10 +29,12 @@ def repeat(
     from mammoscope.pipeline import repeat as repeated
     from mammoscope.report import spread_lines, write_spread
     from mammoscope.training import find_recipe
+    from mammoscope.training.lines import located
 
     settings = find_recipe(recipe)
-    work = work_of(settings, data=data, out=out, cache=cache, workers=workers, device=device)
-    found = repeated(settings, out=out, work=work, seeds=_numbers(seeds), start=start)
+    with located(recipe):
+        work = work_of(settings, data=data, out=out, cache=cache, workers=workers, device=device)
+        found = repeated(settings, out=out, work=work, seeds=_numbers(seeds), start=start)
     facts = found.to_json()
     told(facts, lines=spread_lines(facts), page=write_spread(out), as_json=as_json)
 

@@ -37,13 +37,15 @@ def sweep(
     from mammoscope.pipeline import sweep as searched
     from mammoscope.report import sweep_lines, write_sweep
     from mammoscope.training import find_recipe
+    from mammoscope.training.lines import located, located_in_space
     from mammoscope.training.space import read_space
 
     settings = find_recipe(recipe)
     asked = read_space(space, recipe=settings)
-    work = work_of(settings, data=data, out=out, cache=cache, workers=workers, device=device)
-    found = searched(
-        settings, space=asked, out=out, work=work, trials=trials, storage=storage, seed=seed, join=join, start=start
-    )
+    with located(recipe), located_in_space(space):
+        work = work_of(settings, data=data, out=out, cache=cache, workers=workers, device=device)
+        found = searched(
+            settings, space=asked, out=out, work=work, trials=trials, storage=storage, seed=seed, join=join, start=start
+        )
     facts = found.to_json()
     told(facts, lines=sweep_lines(facts), page=write_sweep(out), as_json=as_json)

@@ -48,9 +48,8 @@ def train(
     from contextlib import nullcontext
 
     from mammoscope.cli.progress import counted, epochs
-    from mammoscope.models import check_fit
-    from mammoscope.pipeline import divide, fit, make_ready, opened, trackers_named
-    from mammoscope.training import design_of, joined, wait
+    from mammoscope.pipeline import begin, fit, make_ready, opened, trackers_named
+    from mammoscope.training import joined, wait
     from mammoscope.training.lines import located
 
     settings, folder, trackers = (
@@ -61,8 +60,7 @@ def train(
     with located(recipe), joined() as team:
         if team.first:
             found = opened(index, root=root)
-            check_fit(design_of(settings))
-            divide(settings, found, run=out)
+            begin(settings, found, run=out, device=device, start=start, team=team)
             with counted("preparing") as progress:
                 make_ready(settings, found, run=out, cache=folder, workers=workers, progress=progress)
         wait(team)

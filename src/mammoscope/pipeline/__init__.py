@@ -5,6 +5,7 @@ command line call; `run_recipe` calls them one after the other.
 """
 
 from mammoscope.pipeline.activations import draw_activations
+from mammoscope.pipeline.beginning import begin
 from mammoscope.pipeline.cohort import candidates, checked, divide, make_ready, to_prepare
 from mammoscope.pipeline.comparing import compare_runs, counted_looks, rank_runs
 from mammoscope.pipeline.controls import compare_maps, likeness_lines
@@ -33,6 +34,7 @@ __all__ = [
     "Plan",
     "Swept",
     "Work",
+    "begin",
     "bundle_ensemble",
     "candidates",
     "checked",

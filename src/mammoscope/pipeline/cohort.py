@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import polars as pl
 
 from mammoscope.cohort import (
     Findings,
+    Split,
     apply_split,
     audit,
     classes_of,
@@ -20,8 +22,8 @@ from mammoscope.cohort import (
     unit_rows,
     write_split,
 )
-from mammoscope.errors import SourceError
-from mammoscope.pipeline.folder import claim, write_table
+from mammoscope.errors import RecipeError, SourceError
+from mammoscope.pipeline.folder import claim, read_json, write_table
 from mammoscope.pipeline.lesions import refuse_unplaced, write_lesions
 from mammoscope.pipeline.particulars import PARTICULARS, with_particulars
 from mammoscope.pipeline.unanswered import refuse_unanswered
@@ -117,6 +119,37 @@ def checked(
     return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Division:
+    """Who takes part in a run, and in which part.
+
+    Attributes:
+        split: Of all samples with a label.
+        cohort: Those in a part, with it.
+        flow: How many each condition left.
+    """
+
+    split: Split
+    cohort: pl.DataFrame
+    flow: list[tuple[str, int]]
+
+
+def divided(recipe: "Recipe", index: Index) -> Division:
+    """Choose the samples that take part, and split them by patient; nothing is written.
+
+    Raises:
+        SourceError: The split leaks, or cannot be made from these patients.
+        RecipeError: The recipe selects no image, or asks what the index does not answer.
+    """
+    refuse_unplaced(recipe, index)
+    labelled, flow = candidates(recipe, index)
+    refuse_unanswered(recipe, labelled, index=index, flow=flow)
+    seed = recipe.seed if recipe.split_seed is None else recipe.split_seed
+    made = split(labelled, recipe.split, seed=seed, label=recipe.target)
+    cohort = apply_split(labelled, made)
+    return Division(split=made, cohort=cohort, flow=[*flow, ("in the split", cohort.height)])
+
+
 def divide(recipe: "Recipe", index: Index, *, run: Path) -> pl.DataFrame:
     """Choose the samples that take part, and split them by patient.
 
@@ -127,21 +160,32 @@ def divide(recipe: "Recipe", index: Index, *, run: Path) -> pl.DataFrame:
 
     Raises:
         SourceError: The split leaks, or cannot be made from these patients.
-        RecipeError: The folder holds the run of another recipe; the recipe selects no image, or asks what the index
-            does not answer.
+        RecipeError: The folder holds the run of another recipe, or one that was trained on another split; the recipe
+            selects no image, or asks what the index does not answer.
     """
-    refuse_unplaced(recipe, index)
-    labelled, flow = candidates(recipe, index)
-    refuse_unanswered(recipe, labelled, index=index, flow=flow)
-    seed = recipe.seed if recipe.split_seed is None else recipe.split_seed
-    made = split(labelled, recipe.split, seed=seed, label=recipe.target)
+    made = divided(recipe, index)
+    keep_division(made, recipe=recipe, index=index, run=run)
+    return made.cohort
+
+
+def keep_division(made: Division, *, recipe: "Recipe", index: Index, run: Path) -> None:
+    """Write what `divide` leaves.
+
+    Raises:
+        RecipeError: The folder holds the run of another recipe, or one that was trained on another split.
+    """
     claim(run, recipe)
-    cohort = apply_split(labelled, made)
+    if (run / "checkpoints" / "last.safetensors").is_file() and (run / "split.json").is_file():
+        known = read_json(run, "split.json", made_by="mammoscope split")["fingerprint"]
+        if known != made.split.fingerprint:
+            raise RecipeError(
+                f"{run.name}: holds a checkpoint of another recipe, split or data. Choose another --out, or delete "
+                "this folder"
+            )
     write_index(index, run / "index.parquet")
-    write_split(made, run / "split.json")
-    write_text(run / "flow.json", json.dumps([*flow, ("in the split", cohort.height)]))
-    write_table(cohort, run / "cohort.parquet")
-    return cohort
+    write_split(made.split, run / "split.json")
+    write_text(run / "flow.json", json.dumps(made.flow))
+    write_table(made.cohort, run / "cohort.parquet")
 
 
 def make_ready(

@@ -9,7 +9,7 @@ import polars as pl
 from mammoscope.cohort import KFoldSplit, RatioSplit, SplitSettings, split
 from mammoscope.errors import RecipeError, SourceError
 from mammoscope.pipeline.folder import write_table
-from mammoscope.pipeline.siblings import Work, how_measured, readied, trained, trial_of
+from mammoscope.pipeline.siblings import Work, all_readied, how_measured, trained, trial_of
 from mammoscope.storage import write_text
 from mammoscope.vocabulary import Part
 
@@ -71,7 +71,7 @@ def cross_validate(recipe: "Recipe", *, out: Path, work: Work, folds: int = 5, s
     starts = {run: _start(recipe, run=run, out=out, start=start) for run in recipes}
     work.say(f"split     {folds} folds of the patients")
     _refuse_folds(recipe, work, folds)
-    data = {run: readied(own, run=run, work=work) for run, own in recipes.items()}
+    data = all_readied(recipes, work=work, starts=starts)
     measured = {
         run: trained(own, run=run, data=data[run], work=work, start=starts[run]) for run, own in recipes.items()
     }
@@ -97,9 +97,9 @@ def _start(recipe: "Recipe", *, run: Path, out: Path, start: Path | None) -> Pat
     beside = start or out.absolute().parent / recipe.start
     if not (beside / run.name).is_dir():
         raise RecipeError(
-            f"{recipe.name} starts from {recipe.start!r}: {beside.name} has no {run.name}. Cross-validate "
-            f"{recipe.start} first, with as many folds, and name its folder with --start: a network that was trained "
-            "on another split has seen patients who are tested here"
+            f"start = {recipe.start!r}: {beside.name} has no {run.name}. Cross-validate {recipe.start} first, with as "
+            "many folds, and name its folder with --start: a network that was trained on another split has seen "
+            "patients who are tested here"
         )
     return beside / run.name
 

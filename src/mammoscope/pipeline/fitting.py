@@ -71,7 +71,7 @@ def fit(
     keeps = keep_memory()
     where = device_named(own_device(device, team=team))
     ready = pl.read_parquet(run / "cohort.parquet").filter(pl.col("file").is_not_null())
-    begun = starting(recipe, run=run, start=start)
+    begun = starting(recipe, run=run, start=start, split=_split(run), sources=_sources(run))
     data = training_data(ready, recipe=recipe, cache=cache, lesions=read_lesions(recipe, run=run))
     if team.first:
         write_augmentations(recipe.augment, samples=data.train, seed=recipe.seed, run=run)
@@ -115,10 +115,16 @@ def _manifest(recipe: "Recipe", *, run: Path, clinical: "ClinicalEncoding | None
         recipe=recipe.model_dump(mode="json"),
         data={
             "sources": _sources(run),
-            "split": read_json(run, "split.json", made_by="mammoscope split")["fingerprint"],
+            "split": _split(run),
         },
         code={"mammoscope": __version__, "commit": commit(), "torch": version("torch"), "timm": version("timm")},
     )
+
+
+def _split(run: Path) -> str:
+    """Fingerprint of a run's split."""
+    found: str = read_json(run, "split.json", made_by="mammoscope split")["fingerprint"]
+    return found
 
 
 def _sources(run: Path) -> list[str]:

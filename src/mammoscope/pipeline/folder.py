@@ -38,12 +38,31 @@ def claim(run: Path, recipe: "Recipe") -> None:
     from mammoscope.training import read_recipe
 
     file = run / "recipe.json"
-    if file.is_file() and read_recipe(file) != recipe:
+    if file.is_file() and (known := read_recipe(file)) != recipe:
+        key, there = _first_change(recipe.model_dump(mode="json"), known.model_dump(mode="json"))
         raise RecipeError(
-            f"{run.name}: is the run of another recipe, or of another version of {recipe.name}. "
-            "Choose another --out, or delete this folder"
+            f"{key}: {run.name} is the run of another recipe, or of another version of {recipe.name}, which has "
+            f"{_short(there)}. Choose another --out, or delete this folder"
         )
     write_text(file, recipe.model_dump_json(indent=2))
+
+
+def _short(value: Any) -> str:
+    return f"{len(value)} stages" if isinstance(value, list) and value and isinstance(value[0], dict) else repr(value)
+
+
+def _first_change(plain: dict[str, Any], other: dict[str, Any], tables: str = "") -> tuple[str, Any]:
+    """The first key of a recipe that another has with another value, as refusals name it, and that value."""
+    name = next((name for name, value in plain.items() if value != other.get(name)), "name")
+    value, there = plain[name], other.get(name)
+    if isinstance(value, dict) and isinstance(there, dict):
+        return _first_change(value, there, f"{tables}.{name}" if tables else name)
+    if name == "stages" and isinstance(there, list) and len(value) == len(there):
+        at = next(at for at, stage in enumerate(value) if stage != there[at])
+        key, found = _first_change(value[at], there[at], "[stages]")
+        return f"{key} in stage {at + 1}", found
+    said = f"{len(value)} stages" if name == "stages" else repr(value)
+    return f"[{tables}] {name} = {said}" if tables else f"{name} = {said}", there
 
 
 def read_json(run: Path, name: str, *, made_by: str) -> Any:

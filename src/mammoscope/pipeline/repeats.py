@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mammoscope.errors import RecipeError
-from mammoscope.pipeline.siblings import Work, how_measured, readied, trained, trial_of
+from mammoscope.pipeline.siblings import Work, all_readied, how_measured, trained, trial_of
 from mammoscope.storage import write_text
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def repeat(
     fixed = recipe.seed if recipe.split_seed is None else recipe.split_seed
     recipes = {out / f"seed-{seed}": recipe.model_copy(update={"seed": seed, "split_seed": fixed}) for seed in seeds}
     begin = start if recipe.start is None or start else out.absolute().parent / recipe.start
-    data = {run: readied(own, run=run, work=work) for run, own in recipes.items()}
+    data = all_readied(recipes, work=work, starts=dict.fromkeys(recipes, begin))
     measured = {run: trained(own, run=run, data=data[run], work=work, start=begin) for run, own in recipes.items()}
     trials = [trial_of(run, facts) for run, facts in measured.items()]
     found = spread_over(trials, kind="seeds", target=recipe.target, **how_measured(next(iter(measured.values()))))

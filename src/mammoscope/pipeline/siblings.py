@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,8 @@ import polars as pl
 
 from mammoscope.cohort import label_codes
 from mammoscope.errors import SourceError
-from mammoscope.pipeline.cohort import Progress, divide, make_ready
+from mammoscope.pipeline.beginning import refuse_untrainable
+from mammoscope.pipeline.cohort import Progress, divided, keep_division, make_ready
 from mammoscope.pipeline.fitting import fit
 from mammoscope.pipeline.folder import read_json, read_table
 from mammoscope.pipeline.results import measure
@@ -51,17 +52,31 @@ class Work:
     epochs: Callable[[], AbstractContextManager["Watch | None"]] = nullcontext
 
 
-def readied(recipe: "Recipe", *, run: Path, work: Work) -> str:
-    """Split and prepare one run.
+def all_readied(recipes: "Mapping[Path, Recipe]", *, work: Work, starts: Mapping[Path, Path | None]) -> dict[Path, str]:
+    """Split and prepare several runs; none is prepared before all are known to be trainable.
+
+    Args:
+        recipes: Run folder to recipe.
+        work: How.
+        starts: Run folder to the run or bundle it begins with.
 
     Returns:
-        SHA-256 of who is in it, with which label and which picture.
+        Run folder to SHA-256 of who is in it, with which label and which picture.
 
     Raises:
-        SourceError: The split cannot be made; or the test samples that can be read are of a single class.
-        RecipeError: The folder holds the run of another recipe.
+        SourceError: A split cannot be made; or the test samples that can be read are of a single class.
+        RecipeError: One cannot be trained, or its folder holds the run of another recipe.
     """
-    divide(recipe, work.index, run=run)
+    made = {run: divided(recipe, work.index) for run, recipe in recipes.items()}
+    for run, recipe in recipes.items():
+        if not (run / FINISHED).is_file():
+            refuse_untrainable(recipe, made[run], run=run, device=work.device, start=starts[run])
+    for run, recipe in recipes.items():
+        keep_division(made[run], recipe=recipe, index=work.index, run=run)
+    return {run: _readied(recipe, run=run, work=work) for run, recipe in recipes.items()}
+
+
+def _readied(recipe: "Recipe", *, run: Path, work: Work) -> str:
     with work.counted(f"preparing {run.name}") as progress:
         ready = make_ready(recipe, work.index, run=run, cache=work.cache, workers=work.workers, progress=progress)
     known = ready.filter(pl.col("file").is_not_null())
@@ -83,7 +98,7 @@ def trained(recipe: "Recipe", *, run: Path, data: str, work: Work, start: Path |
     Args:
         recipe: Of the run.
         run: The run folder.
-        data: What `readied` gave.
+        data: What `all_readied` gave of it.
         work: How.
         start: Run or bundle to begin with, where the recipe has a `start`.
 

@@ -1,22 +1,26 @@
 """Which trained weights a run begins with, and whether it may."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mammoscope.errors import BundleError, RecipeError
-from mammoscope.pipeline.folder import read_json, read_table
 
 if TYPE_CHECKING:
     from mammoscope.training import Recipe, Start
 
 
-def starting(recipe: "Recipe", *, run: Path, start: Path | None) -> "Start | None":
+def starting(
+    recipe: "Recipe", *, run: Path, start: Path | None, split: str, sources: Collection[str]
+) -> "Start | None":
     """The bundle that a recipe begins with.
 
     Args:
         recipe: Its `start` is the name of the recipe that was trained before.
-        run: The run folder, split.
+        run: The run folder.
         start: Where that run or bundle lies; `../<start>` from the run when not given.
+        split: Fingerprint of the run's split.
+        sources: Data sets of its cohort.
 
     Returns:
         The bundle; None where the recipe starts from nothing.
@@ -36,16 +40,15 @@ def starting(recipe: "Recipe", *, run: Path, start: Path | None) -> "Start | Non
         found = read_start(folder)
     except BundleError as error:
         raise RecipeError(
-            f"{recipe.name} starts from {recipe.start!r}: {error}. Train that recipe first into {folder.name} beside "
-            "this run, or name its run with --start"
+            f"start = {recipe.start!r}: {error}. Train that recipe first into {folder.name} beside this run, or name "
+            "its run with --start"
         ) from error
     if found.name != recipe.start:
-        raise RecipeError(f"--start {folder.name}: is a run of {found.name!r}, not of {recipe.start!r}")
-    own = set(read_table(run, "cohort.parquet", made_by="mammoscope split")["source"].unique())
-    same_split = found.split == read_json(run, "split.json", made_by="mammoscope split")["fingerprint"]
-    if own & set(found.sources) and not same_split:
+        raise RecipeError(f"start = {recipe.start!r}: {folder.name} is a run of {found.name!r}. Name another --start")
+    shared = sorted(set(sources) & set(found.sources))
+    if shared and found.split != split:
         raise RecipeError(
-            f"--start {folder.name}: was trained on another split of {', '.join(sorted(own & set(found.sources)))}: "
-            "its train patients may be tested here. Use the same [split], seed and data in both recipes"
+            f"start = {recipe.start!r}: {folder.name} was trained on another split of {', '.join(shared)}: its train "
+            "patients may be tested here. Use the same split, seed and data in both recipes"
         )
     return found

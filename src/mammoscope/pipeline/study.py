@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 STARTUP = 5  # trials that run to their end before any is stopped early
 WARMUP = 1  # epochs that every trial gets
-REASON, AGAIN = "reason", "again"
-"""Attributes of a trial: why its recipe failed; the number of the interrupted trial that it takes up."""
+TAKES = 2  # how often an interrupted trial that gets no further is taken up
+REASON, AGAIN, EPOCHS = "reason", "again", "epochs"
+"""Attributes of a trial: why its recipe failed; the number of the interrupted one that it takes up; how far it got."""
 
 
 def opened_study(recipe: "Recipe", *, space: "Space", base: Path, storage: str, seed: int) -> "Study":
@@ -94,7 +95,7 @@ def _enqueue_recipe(study: "Study", recipe: "Recipe", space: "Space") -> None:
 
 
 def take_up(study: "Study", *, join: bool) -> None:
-    """Begin trials that were interrupted again, with the same values.
+    """Begin trials that were interrupted again, with the same values; not one that ends at the same epoch each time.
 
     Args:
         study: Of the sweep.
@@ -108,8 +109,17 @@ def take_up(study: "Study", *, join: bool) -> None:
     trials = study.get_trials(deepcopy=False)
     taken = {trial.user_attrs.get(AGAIN) for trial in trials}
     for trial in trials:
-        if interrupted(trial) and trial.number not in taken and trial.params:
+        if interrupted(trial) and trial.number not in taken and trial.params and not _stuck(trial, trials):
             study.enqueue_trial(trial.params, user_attrs={AGAIN: trial.number})
+
+
+def _stuck(trial: "FrozenTrial", trials: "list[FrozenTrial]") -> bool:
+    """Whether a trial was taken up as often as may be, and never got further."""
+    chain = [trial]
+    while (before := chain[-1].user_attrs.get(AGAIN)) is not None:
+        chain.append(trials[before])
+    reached = [one.user_attrs.get(EPOCHS, 0) for one in chain[: TAKES + 1]]
+    return len(reached) > TAKES and len(set(reached)) == 1
 
 
 def interrupted(trial: "FrozenTrial") -> bool:

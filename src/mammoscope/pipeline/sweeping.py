@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from mammoscope.errors import RecipeError
-from mammoscope.pipeline.cohort import divide, make_ready
+from mammoscope.errors import MammoscopeError, RecipeError
+from mammoscope.pipeline.beginning import refuse_untrainable
+from mammoscope.pipeline.cohort import Division, divided, keep_division, make_ready
 from mammoscope.pipeline.fitting import fit
 from mammoscope.pipeline.folder import claim, read_json, read_table, write_table
 from mammoscope.pipeline.siblings import Work
-from mammoscope.pipeline.study import REASON, ended, interrupted, opened_study, proposed, take_up
+from mammoscope.pipeline.study import EPOCHS, REASON, ended, interrupted, opened_study, proposed, take_up
 from mammoscope.storage import write_text
 from mammoscope.vocabulary import Part
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 RESULT = "trial.json"
 INTERRUPTED = "interrupted"
 ENOUGH = 4  # finished trials before importances are told
+LONGEST = 300  # characters of a reason that is not ours
+FAULTS = (ValueError, RuntimeError, MemoryError)
+"""What ends a trial with a reason, as it would each time: errors of ours and of torch, but none of storage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,22 +117,24 @@ def sweep(
         All trials, and the best.
 
     Raises:
-        RecipeError: The storage holds another sweep; every trial failed; or Optuna is not installed.
+        RecipeError: The recipe, or it with one end or choice of the space, cannot be trained; the storage holds another
+            sweep; every trial failed; or Optuna is not installed.
         StorageError: The storage cannot be opened.
 
     Source:
         Akiba et al., Optuna, KDD (2019); tree-structured Parzen estimator, Bergstra et al., NeurIPS (2011); median
         stopping, Golovin et al., Google Vizier, KDD (2017), section 3.2.1.
     """
-    base = _base(recipe, out=out, work=work)
+    begin = start if recipe.start is None or start else out.absolute().parent / recipe.start
+    made = _checked(recipe, space=space, out=out, work=work, start=begin)
+    base = _base(recipe, made, out=out, work=work)
     study = opened_study(recipe, space=space, base=base, storage=storage or _beside(out), seed=seed)
     take_up(study, join=join)
-    begin = start if recipe.start is None or start else out.absolute().parent / recipe.start
     while (left := trials - len(ended(study))) > 0:
         study.optimize(
-            lambda trial: _tried(trial, recipe, space=space, base=base, out=out, work=work, start=begin),
+            lambda trial: _tried(trial, recipe, space=space, made=made, out=out, work=work, start=begin),
             n_trials=left,
-            catch=(RecipeError,),
+            catch=FAULTS,
             callbacks=[lambda _, trial: work.say(_line(_told(trial), trials))],
         )
     return _written(study, recipe, out=out, base=base)
@@ -139,38 +145,57 @@ def _beside(out: Path) -> str:
     return f"sqlite:///{out / 'sweep.sqlite3'}"
 
 
-def _base(recipe: "Recipe", *, out: Path, work: Work) -> Path:
+def _checked(recipe: "Recipe", *, space: "Space", out: Path, work: Work, start: Path | None) -> Division:
+    """Divide, and refuse a recipe that cannot be trained, as it is or with one value of the space."""
+    from mammoscope.training.dotted import with_values
+
+    made = divided(recipe, work.index)
+    refuse_untrainable(recipe, made, run=out, device=work.device, start=start)
+    for key, one in space.items():
+        for value in one.ends:
+            try:
+                refuse_untrainable(with_values(recipe, {key: value}), made, run=out, device=work.device, start=start)
+            except RecipeError as error:
+                raise RecipeError(f"{key} = {json.dumps(value)}: {error}") from error
+    return made
+
+
+def _base(recipe: "Recipe", made: Division, *, out: Path, work: Work) -> Path:
     """The split that all trials share, its cohort without the test part."""
     base = out / "base"
-    cohort = divide(recipe, work.index, run=base)
-    write_table(cohort.filter(pl.col("part").cast(pl.String) != Part.TEST.value), base / "cohort.parquet")
+    keep_division(made, recipe=recipe, index=work.index, run=base)
+    write_table(made.cohort.filter(pl.col("part").cast(pl.String) != Part.TEST.value), base / "cohort.parquet")
     return base
 
 
 def _tried(
-    trial: "Trial", recipe: "Recipe", *, space: "Space", base: Path, out: Path, work: Work, start: Path | None
+    trial: "Trial", recipe: "Recipe", *, space: "Space", made: Division, out: Path, work: Work, start: Path | None
 ) -> float:
     """Train one proposal; its tune AUC. Equal proposals have one folder, so none is trained twice."""
     from mammoscope.training.dotted import with_values
 
-    values = proposed(trial, space)
-    trial.set_user_attr("values", values)
     try:
+        values = proposed(trial, space)
+        trial.set_user_attr("values", values)
         own = with_values(recipe, values)
         run = out / "trials" / own.fingerprint[:12]
         if (run / RESULT).is_file():
             known: dict[str, Any] = read_json(run, RESULT, made_by="mammoscope sweep")
-            trial.set_user_attr("epochs", known["epochs"])
+            trial.set_user_attr(EPOCHS, known["epochs"])
             return float(known["tune_auc"])
-        return _trained(trial, own, run=run, base=base, work=work, start=start)
-    except RecipeError as error:
-        trial.set_user_attr(REASON, str(error))
+        return _trained(trial, own, run=run, base=out / "base", made=made, work=work, start=start)
+    except FAULTS as error:
+        ours = isinstance(error, MammoscopeError)
+        trial.set_user_attr(REASON, str(error) if ours else f"{type(error).__name__}: {error}"[:LONGEST])
         raise
 
 
-def _trained(trial: "Trial", own: "Recipe", *, run: Path, base: Path, work: Work, start: Path | None) -> float:
+def _trained(
+    trial: "Trial", own: "Recipe", *, run: Path, base: Path, made: Division, work: Work, start: Path | None
+) -> float:
     from optuna import TrialPruned
 
+    refuse_untrainable(own, made, run=run, device=work.device, start=start)
     claim(run, own)
     for name in ("cohort.parquet", "split.json"):
         copyfile(base / name, run / name)
@@ -185,7 +210,7 @@ def _trained(trial: "Trial", own: "Recipe", *, run: Path, base: Path, work: Work
         raise
     auc = tune_auc(read_table(run, "predictions.parquet", made_by="mammoscope sweep"))
     epochs = len(_history(run))
-    trial.set_user_attr("epochs", epochs)
+    trial.set_user_attr(EPOCHS, epochs)
     write_text(run / RESULT, json.dumps({"tune_auc": auc, "epochs": epochs}))
     _without_weights(run)
     return auc
@@ -207,7 +232,7 @@ def _watching(trial: "Trial", run: Path, shown: "Watch | None") -> "Watch":
             return
         told[moment.epoch] = moment.tune_auc
         trial.report(moment.tune_auc, moment.epoch)
-        trial.set_user_attr("epochs", moment.epoch)
+        trial.set_user_attr(EPOCHS, moment.epoch)
         if trial.should_prune():
             raise TrialPruned
 
@@ -254,7 +279,7 @@ def _told(trial: "FrozenTrial") -> SweptTrial:
         state=state,
         tune_auc=trial.value,
         values=about.get("values", {}),
-        epochs=about.get("epochs", 0),
+        epochs=about.get(EPOCHS, 0),
         reason=about.get(REASON),
     )
 

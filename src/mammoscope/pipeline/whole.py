@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mammoscope.pipeline.cohort import Progress, checked, divide, make_ready
+from mammoscope.pipeline.beginning import begin
+from mammoscope.pipeline.cohort import Progress, checked, make_ready
 from mammoscope.pipeline.fitting import fit
 from mammoscope.pipeline.results import explain, measure
 from mammoscope.pipeline.tracking import Tracker, track_results, trackers_named
@@ -66,11 +67,11 @@ def run_recipe(
     from mammoscope.training import ALONE, design_of, wait
 
     trackers_named(track)
-    check_fit(design_of(recipe))
+    check_fit(design_of(recipe))  # at once: an index may take long
     say(f"index     {recipe.source}")
     index = build_index(source_named(recipe.source), data)
     say(f"split     {recipe.split.kind}, by patient")
-    divide(recipe, index, run=run)
+    begin(recipe, index, run=run, device=device, start=start, team=team)
     say(f"audit     {index.table.height} records, their files, and the split")
     found = checked(index, run=run)
     with (counted or _silent_count)("prepare  ") as progress:

@@ -49,14 +49,7 @@ def training_data(cohort: pl.DataFrame, *, recipe: Recipe, cache: Path, lesions:
         RecipeError: A part has no samples, or lacks a class; there are clinical columns that the cohort has not; or
             there are no lesions to cut patches around.
     """
-    of_part = {part: cohort.filter(pl.col("part") == part.value) for part in (Part.TRAIN, Part.TUNE)}
-    clinical = None
-    if recipe.clinical is not None:
-        clinical = fit_clinical(bags(of_part[Part.TRAIN], recipe.input.unit)[0], recipe.clinical)
-    found = {part: samples_of(rows, recipe=recipe, cache=cache, clinical=clinical)[0] for part, rows in of_part.items()}
-    if recipe.permute_labels is not None:
-        found = {part: permuted(samples, seed=recipe.permute_labels) for part, samples in found.items()}
-    _check(recipe, found)
+    found, clinical = _learned_from(cohort, recipe=recipe, cache=cache)
     seen = cohort.filter(pl.col("part") != Part.TEST.value)
     columns = [name for name in ("part", "file", "sample_id", *recipe.task_names) if name in seen.columns]
     told = seen.select(columns).sort("file", "part").write_csv()
@@ -74,6 +67,38 @@ def training_data(cohort: pl.DataFrame, *, recipe: Recipe, cache: Path, lesions:
         clinical=clinical,
         patches=patches,
     )
+
+
+def expected_data(cohort: pl.DataFrame, *, recipe: Recipe) -> Data:
+    """What `training_data` would give if every picture of a cohort could be read, before one is.
+
+    Args:
+        cohort: With `part` and the columns that the recipe asks for.
+        recipe: Says what a sample is, what is asked of it, and which clinical columns it has.
+
+    Returns:
+        Samples without files, and without patches.
+
+    Raises:
+        RecipeError: A part has no samples, or lacks a class; or there are clinical columns that the cohort has not.
+    """
+    found, clinical = _learned_from(cohort.with_columns(file=pl.col("path")), recipe=recipe, cache=Path())
+    return Data(train=found[Part.TRAIN], tune=found[Part.TUNE], fingerprint="", clinical=clinical)
+
+
+def _learned_from(
+    cohort: pl.DataFrame, *, recipe: Recipe, cache: Path
+) -> tuple[dict[Part, Samples], ClinicalEncoding | None]:
+    """The samples of train and tune, and how their clinical columns are encoded."""
+    of_part = {part: cohort.filter(pl.col("part") == part.value) for part in (Part.TRAIN, Part.TUNE)}
+    clinical = None
+    if recipe.clinical is not None:
+        clinical = fit_clinical(bags(of_part[Part.TRAIN], recipe.input.unit)[0], recipe.clinical)
+    found = {part: samples_of(rows, recipe=recipe, cache=cache, clinical=clinical)[0] for part, rows in of_part.items()}
+    if recipe.permute_labels is not None:
+        found = {part: permuted(samples, seed=recipe.permute_labels) for part, samples in found.items()}
+    _check(recipe, found)
+    return found, clinical
 
 
 def samples_of(

@@ -16,12 +16,8 @@ def freeze(network: Classifier, stage: Stage) -> None:
     Raises:
         RecipeError: More blocks are to be unfrozen than the encoder has.
     """
+    check_unfreeze(network, stage)
     blocks = learning_blocks(network, stage)
-    if stage.unfreeze > len(blocks):
-        raise RecipeError(
-            f"[[stages]] unfreeze = {stage.unfreeze}: the backbone has {len(blocks)} blocks. Take fewer, or leave "
-            "freeze out to train all"
-        )
     for parameter in network.parameters():
         parameter.requires_grad_(stage.on == "samples")
     for parameter in network.network.parameters():
@@ -30,6 +26,20 @@ def freeze(network: Classifier, stage: Stage) -> None:
     for block in blocks[len(blocks) - learning :]:
         for parameter in block.parameters():
             parameter.requires_grad_(True)  # noqa: FBT003
+
+
+def check_unfreeze(network: Classifier, stage: Stage) -> None:
+    """Look for the blocks that a stage unfreezes.
+
+    Raises:
+        RecipeError: The encoder has fewer.
+    """
+    blocks = len(learning_blocks(network, stage))
+    if stage.unfreeze > blocks:
+        raise RecipeError(
+            f"[[stages]] unfreeze = {stage.unfreeze}: the backbone has {blocks} blocks. Take fewer, or leave freeze "
+            "out to train all"
+        )
 
 
 def learning_blocks(network: Classifier, stage: Stage) -> Sequence[nn.Module]:

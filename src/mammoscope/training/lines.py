@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mammoscope.errors import RecipeError, SourceError
-from mammoscope.training.places import keys_named, line_meant
+from mammoscope.training.places import keys_named, line_meant, line_of
 from mammoscope.training.recipe import Recipe
 from mammoscope.training.shelf import shelf
 
 _PLACED = re.compile(r"[\w.-]+\.toml\b")
+_VALUE = re.compile(r"([\w.]+) = ")
 
 
 @contextmanager
@@ -46,6 +47,27 @@ def located(name: str) -> Iterator[None]:
         if place is None:
             raise
         raise type(error)(f"{place} {error}") from error
+
+
+@contextmanager
+def located_in_space(path: Path) -> Iterator[None]:
+    """Put the file and the line of a sweep's space before what one of its values is refused for.
+
+    Args:
+        path: Of the space.
+
+    Raises:
+        RecipeError: That of the block, with its place.
+    """
+    try:
+        yield
+    except RecipeError as error:
+        text = path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+        key = _VALUE.match(str(error))
+        line = line_of(text, key[1].split(".")) if key else None
+        if line is None:
+            raise
+        raise RecipeError(f"{path.name}:{line} {error}") from error
 
 
 def _place(name: str, error: RecipeError | SourceError) -> str | None:

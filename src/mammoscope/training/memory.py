@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from mammoscope.errors import RecipeError
-from mammoscope.models import Classifier, Inputs, autocast
+from mammoscope.models import Classifier, Inputs, autocast, build
 from mammoscope.training.data import Data
 from mammoscope.training.freezing import freeze
 from mammoscope.training.patching import patch_logits
 from mammoscope.training.recipe import Recipe
 from mammoscope.training.stages import Stage
+from mammoscope.training.start import design_of
 
 GIB = 2**30
 MOMENTS = {"adamw": 2, "adam": 2, "sgd": 1}
@@ -37,6 +38,32 @@ class Need:
     def of(self, samples: int) -> int:
         """Of a part of so many samples."""
         return self.fixed + samples * self.sample
+
+
+def check_weights(recipe: Recipe, *, device: torch.device, free: int | None = None) -> None:
+    """Refuse a network whose weights alone do not fit in memory, before they are made.
+
+    Args:
+        recipe: Its model.
+        device: Where training will be; weights are made on the CPU.
+        free: Bytes that can be had; asked of both when not given.
+
+    Raises:
+        RecipeError: They need more than there is.
+    """
+    known = [free] if free is not None else [free_bytes(torch.device("cpu")), free_bytes(device)]
+    available = min((one for one in known if one is not None), default=None)
+    try:
+        with torch.device("meta"):  # shapes without numbers
+            network = build(design_of(recipe), seed=0, fetch=False)
+    except (RuntimeError, AssertionError, ValueError, TypeError, IndexError):
+        return  # what is wrong is told when it is built in earnest; some networks need numbers to be built
+    needed = sum(_bytes(parameter) for parameter in network.parameters())
+    if available is not None and needed > available:
+        raise RecipeError(
+            f"[model]: its weights need {needed / GIB:.3g} GiB, and {available / GIB:.3g} GiB are free. Choose a "
+            "smaller model, or fewer values in hidden or channels"
+        )
 
 
 def check_memory(
