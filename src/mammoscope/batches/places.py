@@ -12,7 +12,7 @@ import polars as pl
 
 from mammoscope.batches.ledger import Ledger
 from mammoscope.errors import SourceError
-from mammoscope.images import Limits
+from mammoscope.images import PIXELS_VERSION, Limits
 from mammoscope.images.cached import digest_of
 from mammoscope.images.geometry import Box
 from mammoscope.images.guarded import answers
@@ -154,13 +154,16 @@ def locate(job: MaskJob, *, folder: Path) -> Marked:
     if known is not None:
         return known
     box = mask_box(job.path, picture=job.picture)
-    write_text(folder / _name(digest), json.dumps({"box": box}))
+    write_text(folder / _name(digest), json.dumps({"pixels_version": PIXELS_VERSION, "box": box}))
     return Marked(digest=digest, box=box)
 
 
 def _known(digest: str, folder: Path) -> Marked | None:
     try:
-        x0, y0, x1, y1 = map(float, json.loads((folder / _name(digest)).read_text(encoding="utf-8"))["box"])
+        found = json.loads((folder / _name(digest)).read_text(encoding="utf-8"))
+        if found["pixels_version"] != PIXELS_VERSION:
+            return None
+        x0, y0, x1, y1 = map(float, found["box"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return Marked(digest=digest, box=(x0, y0, x1, y1))
