@@ -92,6 +92,7 @@ def plant_dicom(root: Path) -> int:
         header.PatientID = f"D1-000{n}"
         header.Modality = "MG"
         header.ImageLaterality = "L"
+        header.Rows, header.Columns = 60, 40
         header.save_as(root / f"{n}.dcm", enforce_file_format=True)
     return 3
 

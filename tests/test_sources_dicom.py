@@ -6,9 +6,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
+from mammoscope.dicom.facts import laterality_of, view_of
+from mammoscope.dicom.header import Header
 from mammoscope.errors import SourceError
 from mammoscope.records import Index, image_table
 from mammoscope.sources import CMMD, DICOM, build_index, dicom_tags
@@ -27,16 +30,21 @@ TABLE = "ID1,LeftRight,Age,number,abnormality,classification,subtype\n"
 ROWS = "D1-0001,R,44,2,mass,Benign,\nD2-0002,L,50,2,both,Malignant,Luminal A\n"
 
 
+def coded(value: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue = value
+    return item
+
+
 def dicom(path: Path, uid: str = "1.2.3", *, code: str = "399162004", **elements: object) -> Path:
     header = Dataset()
     header.file_meta = FileMetaDataset()
     header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     header.SOPClassUID = DigitalMammographyXRayImageStorageForPresentation
     header.SOPInstanceUID = uid
-    view = Dataset()
-    view.CodeValue = code
-    header.ViewCodeSequence = [view]
+    header.ViewCodeSequence = [coded(code)]
     elements = {"PatientID": "D1-0001", "Modality": "MG", "ImageLaterality": "R", "StudyInstanceUID": "1.9"} | elements
+    elements = {"Rows": 60, "Columns": 40} | elements
     for keyword, value in elements.items():
         setattr(header, keyword, value)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +72,8 @@ def test_a_header_becomes_a_record_without_a_label(tmp_path: Path) -> None:
         ({"code": "R-10226"}, "MLO"),
         ({"code": "399260004"}, "ML"),
         ({"code": "1", "ViewPosition": "XCCL"}, "XCCL"),
-        ({"code": "1", "ViewPosition": "LCC"}, None),
+        ({"code": "1", "ViewPosition": "LCC"}, "CC"),
+        ({"code": "1", "ViewPosition": "PORTRAIT"}, None),
         ({"ViewCodeSequence": []}, None),
     ],
 )
@@ -96,21 +105,50 @@ def test_the_side_of_the_image_stands_before_that_of_the_series(
     assert read_tags(dicom(tmp_path / "1.dcm", **elements)).laterality == side
 
 
-def test_what_is_no_mammogram_for_presentation_is_counted_and_left_out(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"code": "1", "ViewPosition": "LMLO", "ImageLaterality": ""},
+        {"ViewCodeSequence": [], "ImageLaterality": "", "SeriesDescription": "R CC"},
+        {"ViewCodeSequence": [], "ImageLaterality": "", "PatientOrientation": "CC", "BodyPartExamined": "LEFT BREAST"},
+        {"code": "399368009", "ViewModifierCodeSequence": [coded("399011000")]},
+        {"ImageLaterality": "B", "SeriesDescription": "R CC"},
+    ],
+)
+def test_side_and_view_are_those_that_reading_the_pixels_finds(tmp_path: Path, elements: dict[str, object]) -> None:
+    """Words and orientations were unknown to the index, and an axillary tail was an MLO."""
+    header = Header(path=tmp_path, dataset=dcmread(dicom(tmp_path / "1.dcm", **elements)))
+
+    (row,) = read(tmp_path).table.to_dicts()
+
+    assert (row["laterality"], row["view"]) == (laterality_of(header), view_of(header))
+    assert row["view"] is not None
+
+
+def test_what_no_recipe_reads_is_left_out_by_name_and_code(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It was counted, not named; a file cut short was one of no stated modality."""
     dicom(tmp_path / "1.dcm", "1.1")
     dicom(tmp_path / "2.dcm", "1.2", Modality="SR")
-    dicom(tmp_path / "3.dcm", "1.3", Modality="SR")
-    dicom(tmp_path / "4.dcm", "1.4", NumberOfFrames=30)
-    dicom(tmp_path / "5.dcm", "1.5", PresentationIntentType="FOR PROCESSING")
-    dicom(tmp_path / "6.dcm", "1.6", Modality="")
+    dicom(tmp_path / "a" / "3.dcm", "1.3", PresentationIntentType="FOR PROCESSING")
+    cut = dicom(tmp_path / "4.dcm", "1.4")
+    cut.write_bytes(cut.read_bytes().split(b"\x08\x00\x60\x00")[0])
 
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         index = read(tmp_path)
 
     assert index.table["path"].to_list() == ["1.dcm"]
-    assert "1 for processing, 2 of modality SR, 1 of no stated modality, 1 of several frames" in caplog.text
+    assert "3 files are left out" in caplog.text
+    assert "1 no_pixels: 4.dcm; 2 refused: 2.dcm, a/3.dcm" in caplog.text
+    assert "left out: 2.dcm: 2.dcm: Modality (0008,0060) is SR, not one of MG" in caplog.text
+    assert "left out: a/3.dcm: 3.dcm: is FOR PROCESSING" in caplog.text
+
+
+@pytest.mark.parametrize("elements", [{"NumberOfFrames": 30}, {"Modality": ""}, {"Modality": "CR"}])
+def test_volumes_and_films_that_do_not_say_mg_are_in_the_index(tmp_path: Path, elements: dict[str, object]) -> None:
+    """A recipe with a slab reads the one, and a recipe that accepts them the others: as `predict` does."""
+    dicom(tmp_path / "1.dcm", **elements)
+
+    assert read(tmp_path).table["path"].to_list() == ["1.dcm"]
 
 
 def test_a_file_without_a_suffix_is_known_by_its_preamble(tmp_path: Path) -> None:
@@ -145,7 +183,7 @@ def test_a_broken_file_costs_only_itself_where_files_are_guarded(
         index = read(tmp_path)
 
     assert index.table["path"].to_list() == ["a.dcm", "z.dcm"]
-    assert "nested.dcm (implausible), text.dcm (not_an_image)" in caplog.text
+    assert "1 implausible: nested.dcm; 1 not_an_image: text.dcm" in caplog.text
 
 
 def test_a_loop_of_links_is_refused(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """A tree of DICOM files without labels: patient, breast and view as the headers state them."""
 
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,21 +12,18 @@ from mammoscope.sources.tree import files_below
 
 LOG = logging.getLogger(__name__)
 SUFFIXES = (".dcm", ".dicom")
-MODALITY = "MG"
-PROCESSING = "FOR PROCESSING"
+NAMED = 10  # files that are left out, of each code, in the warning; the log at level INFO has all
 
 
 def _read(root: Path) -> Iterator[Record]:
     seen: dict[str, str] = {}
-    left_out: Counter[str] = Counter()
-    broken: list[str] = []
+    left_out: list[tuple[str, ImageError]] = []
     for path, tags in tags_of(root, _dicom_files(root)):
         if isinstance(tags, ImageError):
-            broken.append(f"{path} ({tags.code})")
+            left_out.append((path, tags))
             continue
-        why = _unfit(tags)
-        if why is not None:
-            left_out[why] += 1
+        if tags.unfit is not None:
+            left_out.append((path, tags.unfit))
             continue
         image = _required(tags, "SOPInstanceUID", "SOP Instance UID (0008,0018)")
         if image in seen:
@@ -35,11 +31,23 @@ def _read(root: Path) -> Iterator[Record]:
             raise SourceError(f"{names}: two files for one image, they share SOP Instance UID. Keep one of them")
         seen[image] = path
         yield _record(tags, path, image)
-    if broken:
-        LOG.warning("%d files cannot be read, and are left out: %s", len(broken), ", ".join(broken))
     if left_out:
-        counts = ", ".join(f"{count} {why}" for why, count in sorted(left_out.items()))
-        LOG.warning("files that are no mammograms for presentation are left out: %s", counts)
+        _tell(left_out)
+
+
+def _tell(left_out: list[tuple[str, ImageError]]) -> None:
+    """Name what is not in the index: a few files of each code, and each file with its reason where all is logged."""
+    codes: dict[str, list[str]] = {}
+    for path, why in left_out:
+        codes.setdefault(why.code, []).append(path)
+        LOG.info("left out: %s: %s", path, why)
+    told = "; ".join(f"{len(paths):,} {code}: {_names(paths)}" for code, paths in sorted(codes.items()))
+    LOG.warning("%d files are left out, `mammoscope -v index` says why of each. %s", len(left_out), told)
+
+
+def _names(paths: list[str]) -> str:
+    more = len(paths) - NAMED
+    return ", ".join(paths[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _dicom_files(root: Path) -> Iterator[str]:
@@ -55,16 +63,6 @@ def _has_preamble(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         return file.read(132)[128:] == b"DICM"
-
-
-def _unfit(tags: Tags) -> str | None:
-    """Why a file is no picture to train on; None if it is one."""
-    modality = tags.text("Modality")
-    if modality != MODALITY:
-        return f"of modality {modality}" if modality else "of no stated modality"
-    if (tags.whole("NumberOfFrames") or 1) > 1:
-        return "of several frames"
-    return "for processing" if tags.text("PresentationIntentType") == PROCESSING else None
 
 
 def _required(tags: Tags, keyword: str, name: str) -> str:

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mammoscope.dicom.header import Header
+from mammoscope.dicom import facts
+from mammoscope.dicom.header import Header, tagged
 from mammoscope.dicom.parsing import parse, quiet
 from mammoscope.errors import ImageError
 from mammoscope.trail import CODES, refusal
-from mammoscope.vocabulary import VIEW_CODES, Laterality, View
+from mammoscope.vocabulary import Laterality, Trait, View
 from mammoscope.workers.many import over_files
 
 KEYWORDS = (
-    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "PatientID", "PatientAge"),
-    *("ImageLaterality", "Laterality", "ViewCodeSequence", "ViewPosition", "BreastImplantPresent", "NumberOfFrames"),
-    *("ManufacturerModelName", "PresentationIntentType", "Rows", "Columns"),
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID", "PatientAge", "BreastImplantPresent"),
+    *("ManufacturerModelName", "Rows", "Columns"),
 )
 _Job = tuple[int, Path, str]
 AGE_UNITS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}  # PS3.5 6.2, AS
@@ -28,12 +28,16 @@ class Tags:
     Attributes:
         file: Name of the file, without its folder.
         texts: Text of each element that has one.
-        view_codes: Code Values of the View Code Sequence (0054,0220).
+        laterality: As the reader of pixels has it, who asks the same elements.
+        view: Likewise.
+        unfit: Why no recipe can read a picture from the file; None where one may.
     """
 
     file: str
     texts: dict[str, str]
-    view_codes: tuple[str, ...] = ()
+    laterality: Laterality | None = None
+    view: View | None = None
+    unfit: ImageError | None = None
 
     def text(self, keyword: str) -> str | None:
         """Text of an element; the first of several values."""
@@ -43,21 +47,6 @@ class Tags:
         """A whole number."""
         value = self.texts.get(keyword, "")
         return int(value) if value.isdigit() else None
-
-    @property
-    def laterality(self) -> Laterality | None:
-        """Image Laterality (0020,0062), else Laterality (0020,0060); B or anything else is unknown."""
-        known = [
-            Laterality(word) for key in ("ImageLaterality", "Laterality") if (word := self.text(key)) in {"L", "R"}
-        ]
-        return known[0] if known else None
-
-    @property
-    def view(self) -> View | None:
-        """View Code Sequence (0054,0220), else View Position (0018,5101)."""
-        coded = [VIEW_CODES[code] for code in self.view_codes if code in VIEW_CODES]
-        word = self.text("ViewPosition")
-        return coded[0] if coded else View(word) if word in set(View) else None
 
     @property
     def age_years(self) -> float | None:
@@ -103,7 +92,23 @@ def read_tags(path: Path) -> Tags:
         texts = {keyword: text for keyword in KEYWORDS if (text := _text(header, keyword))}
         if not texts:
             raise refusal(path, "not_an_image", "is no DICOM file. Fetch it again, or take it out")
-        return Tags(file=path.name, texts=texts, view_codes=tuple(header.codes("ViewCodeSequence")))
+        return Tags(
+            file=path.name,
+            texts=texts,
+            laterality=facts.laterality_of(header),
+            view=facts.view_of(header),
+            unfit=_unfit(header),
+        )
+
+
+def _unfit(header: Header) -> ImageError | None:
+    try:
+        facts.refuse_by_policy(header, accept=tuple(Trait))
+    except ImageError as error:
+        return error
+    if header.value("Rows") is None:
+        return refusal(header.path, "no_pixels", f"has no {tagged('Rows')}. It is cut short, or no picture")
+    return None
 
 
 def _answer(job: _Job) -> tuple[int, str, Tags | ImageError]:
@@ -120,7 +125,7 @@ def _lost(job: _Job, code: str) -> tuple[int, str, Tags | ImageError]:
 
 
 def _text(header: Header, keyword: str) -> str | None:
-    value: Any = header.value(keyword) if keyword != "ViewCodeSequence" else None
+    value: Any = header.value(keyword)
     if value is None:
         return None
     parts = [value] if isinstance(value, str | int | float) else list(value)
