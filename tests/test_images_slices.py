@@ -16,6 +16,7 @@ from headers import item
 from mammoscope.dicom.parsing import DEFER_BYTES
 from mammoscope.errors import ImageError
 from mammoscope.images import Preprocess, read_mammogram, read_slices
+from mg_files import breast, mg, read, said
 
 SLICES, ROWS, COLS = 5, 320, 240
 AS_IS = Preprocess(rows=ROWS, cols=COLS, region="whole", flip="none", clear_background=False)
@@ -211,3 +212,14 @@ def test_any_other_file_has_one_slice(tmp_path: Path) -> None:
     assert len(list(read_slices(tmp_path / "film.png"))) == 1
     with pytest.raises(ImageError, match="there is no such file"):
         list(read_slices(tmp_path / "none.dcm"))
+
+
+def test_a_picture_read_with_a_slab_says_that_it_is_no_volume(tmp_path: Path) -> None:
+    whole = read(mg(breast(), WindowCenter=2048, WindowWidth=4096), tmp_path)
+    alone = read(mg(breast(), WindowCenter=2048, WindowWidth=4096), tmp_path, slab=(2, 3))
+
+    np.testing.assert_array_equal(alone.pixels, whole.pixels)
+    assert said(whole, "slices") == []
+    assert said(alone, "slices") == [
+        "the one picture of the file | it is no volume: Number of Frames (0028,0008) is not above 1"
+    ]

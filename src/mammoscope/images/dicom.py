@@ -79,6 +79,10 @@ def _without_pixels(path: Path) -> ImageError:
 def _levels(header: Header, layout: Layout, wanted: Preprocess) -> Levels:
     """The one picture of the file, or the slices that were asked for."""
     if layout.frames == 1:
+        if wanted.slab is not None:
+            header.note(
+                "slices", "the one picture of the file", f"it is no volume: {tagged('NumberOfFrames')} is not above 1"
+            )
         return levels_of(header, layout, frame=0)
     if wanted.slab is None:
         what = (

@@ -42,7 +42,7 @@ def _tell(left_out: list[tuple[str, ImageError]]) -> None:
         codes.setdefault(why.code, []).append(path)
         LOG.info("left out: %s: %s", path, why)
     told = "; ".join(f"{len(paths):,} {code}: {_names(paths)}" for code, paths in sorted(codes.items()))
-    LOG.warning("%d files are left out, `mammoscope -v index` says why of each. %s", len(left_out), told)
+    LOG.warning("left out, and `mammoscope -v index` says why of each: %s", told)
 
 
 def _names(paths: list[str]) -> str:
