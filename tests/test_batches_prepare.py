@@ -174,6 +174,24 @@ class TestUnchangedFiles:
         assert "ledger.sqlite cannot be used, every file is read again: file is not a database" in caplog.text
 
 
+@pytest.mark.parametrize("spoiled", ["emptied", "cut", "of another size", "text"])
+def test_a_damaged_picture_in_the_cache_is_named_and_made_anew(tmp_path: Path, spoiled: str) -> None:
+    name = picture(tmp_path / "a.png").name
+    how = {"roots": {"own": tmp_path}, "preprocess": SMALL, "folder": tmp_path / "cache", "workers": 0}
+    prepared = tmp_path / "cache" / prepare(images(tmp_path, [name]), **how)["file"][0]
+    whole = prepared.read_bytes()
+    if spoiled == "of another size":
+        np.save(prepared, np.zeros((32, 48), np.uint16))
+    else:
+        prepared.write_bytes({"emptied": b"", "cut": whole[:-1], "text": b"not a picture"}[spoiled])
+        with pytest.raises(StorageError, match=rf"{prepared.name}: is no whole prepared picture .*it is made anew"):
+            cached.load_prepared(prepared)
+
+    prepare(images(tmp_path, [name]), **how)
+
+    assert prepared.read_bytes() == whole
+
+
 def test_a_file_that_changed_just_now_is_not_remembered(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
 

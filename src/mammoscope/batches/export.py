@@ -19,6 +19,7 @@ from mammoscope.batches.cache import Progress, prepare
 from mammoscope.cohort import RatioSplit, split
 from mammoscope.errors import RecipeError, SourceError
 from mammoscope.images import PIXELS_VERSION, Preprocess
+from mammoscope.images.cached import load_prepared
 from mammoscope.images.grey import Grey, full_scale
 from mammoscope.records import Index, image_table
 from mammoscope.storage import whole_file, write_text
@@ -254,7 +255,7 @@ def _write_one(row: dict[str, Any], *, out: Path, cache: Path, bits: int) -> Non
     key = f"{Path(row['prepared']).stem} {bits} bit"
     if _key_of(file) == key:
         return
-    grey = np.load(cache / row["prepared"], allow_pickle=False)
+    grey = load_prepared(cache / row["prepared"])
     about = PngImagePlugin.PngInfo()
     about.add_text(KEY, key)
     with whole_file(file) as temporary:

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float32, Int
 from torch import Tensor
 
+from mammoscope.images.cached import load_prepared
 from mammoscope.images.grey import full_scale
 
 Pictures = Callable[[np.ndarray], Tensor]
@@ -133,5 +134,5 @@ def read_batch(samples: Samples, rows: Int[np.ndarray, " batch"], *, pictures: P
 
 def read_pictures(samples: Samples, numbers: Int[np.ndarray, " pictures"]) -> Float32[Tensor, "pictures 1 rows cols"]:
     """Display values in [0, 1] of prepared pictures, by their numbers."""
-    stacked = np.stack([np.load(samples.files[number], allow_pickle=False) for number in numbers])
+    stacked = np.stack([load_prepared(samples.files[number]) for number in numbers])
     return torch.from_numpy(stacked.astype(np.float32)).div_(full_scale(stacked)).unsqueeze(1)

@@ -17,7 +17,7 @@ from mammoscope.batches.loading import Batch
 from mammoscope.batches.places import BOX, lesion_places
 from mammoscope.cohort import Input, unit_rows
 from mammoscope.errors import RecipeError, SourceError
-from mammoscope.images.cached import geometry_of
+from mammoscope.images.cached import geometry_of, load_prepared
 from mammoscope.images.grey import full_scale
 from mammoscope.records import Index, image_table
 
@@ -197,7 +197,7 @@ def _class(row: tuple[bool | None, str | None], codes: dict[str, int]) -> int:
 
 def _places(file: Path, boxes: Float[np.ndarray, "lesions 4"], settings: PatchSettings) -> Int[np.ndarray, "places 2"]:
     """Top left corners, a quarter of a patch apart, of patches that show tissue and no lesion."""
-    grey, side = np.load(file, mmap_mode="r", allow_pickle=False), settings.patch_px
+    grey, side = load_prepared(file, mapped=True), settings.patch_px
     if side > min(grey.shape):
         raise RecipeError(
             f"patch_px is {side}, and the prepared pictures are {grey.shape[0]} x {grey.shape[1]}. "
@@ -216,7 +216,7 @@ def _places(file: Path, boxes: Float[np.ndarray, "lesions 4"], settings: PatchSe
 
 
 def _shape(file: Path) -> tuple[int, int]:
-    rows, cols = np.load(file, mmap_mode="r", allow_pickle=False).shape
+    rows, cols = load_prepared(file, mapped=True).shape
     return rows, cols
 
 
@@ -294,7 +294,7 @@ def _read(patches: Patches, samples: np.ndarray, rows: np.ndarray, seed: int, ep
     for at, number in enumerate(rows.tolist()):
         lesion, picture = samples[number].tolist()
         y, x = _corner(patches, lesion, picture, _draw(seed, epoch, number))
-        grey = np.load(patches.files[picture], mmap_mode="r", allow_pickle=False)
+        grey = load_prepared(patches.files[picture], mapped=True)
         cut[at, 0] = grey[y : y + side, x : x + side].astype(np.float32) / full_scale(grey)
     lesions, pictures = samples[rows].T
     labels = np.where(lesions >= 0, patches.labels[lesions], 0)

@@ -104,10 +104,29 @@ def find_prepared(job: Job, *, digest: str, preprocess: Preprocess, folder: Path
     array = folder / name
     try:
         facts = json.loads(array.with_suffix(".json").read_text(encoding="utf-8"))
-        mean, _ = float(facts["mean_intensity"]), facts["geometry"]
-    except (OSError, ValueError, KeyError, TypeError):
+        mean, shape = float(facts["mean_intensity"]), tuple(facts["geometry"]["shape"])
+        is_whole = load_prepared(array, mapped=True).shape == shape
+    except (OSError, ValueError, KeyError, TypeError, StorageError):
         return None  # where the cache itself is at fault, writing will say so
-    return Prepared(digest=digest, file=name, mean_intensity=mean) if array.is_file() else None
+    return Prepared(digest=digest, file=name, mean_intensity=mean) if is_whole else None
+
+
+def load_prepared(file: Path, *, mapped: bool = False) -> np.ndarray:
+    """The grey values of a prepared picture.
+
+    Args:
+        file: The `.npy` in the cache.
+        mapped: Leave them in the file until they are used; its header and its length are checked all the same.
+
+    Raises:
+        StorageError: The file is missing or damaged.
+    """
+    try:
+        grey: np.ndarray = np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        what = f"is no whole prepared picture ({type(error).__name__})"
+        raise StorageError(f"{file.name}: {what}. Run it again, or mammoscope prepare: it is made anew") from error
+    return grey
 
 
 def geometry_of(file: Path) -> Geometry:

@@ -16,6 +16,7 @@ from mammoscope.evaluation.class_samples import class_rows
 from mammoscope.evaluation.robustness import Question, Robustness, RobustnessCurve, curve
 from mammoscope.evaluation.samples import checked
 from mammoscope.evaluation.tasks import classes_of
+from mammoscope.images.cached import load_prepared
 from mammoscope.images.corruptions import CORRUPTIONS, Corruption, corrupted
 from mammoscope.images.grey import full_scale, to_grey
 from mammoscope.pipeline.folder import read_json, read_table
@@ -183,7 +184,7 @@ def _scored(
 
     def picture(job: tuple[str, str]) -> np.ndarray:
         file, image_id = job
-        grey: np.ndarray = np.load(cache / file, allow_pickle=False)
+        grey = load_prepared(cache / file)
         if corruption is None:
             return grey
         pixels = grey.astype(np.float32) / np.float32(full_scale(grey))

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import polars as pl
 
+from mammoscope.images.cached import load_prepared
 from mammoscope.images.grey import full_scale
 from mammoscope.pipeline.embedding import Embedded, embed_run
 from mammoscope.pipeline.queries import Query, index_of_run, read_queries
@@ -216,9 +217,7 @@ def _thumbs(facts: dict[str, Any], *, cache: Path) -> dict[str, np.ndarray]:
     groups = [*facts.get("queries", ()), *facts.get("classes", ())]
     named = [one for group in groups for key in ("neighbours", "prototypes") for one in group.get(key, ())]
     files = {file for one in named for file in one["files"]}
-    return {
-        file: _thumb(np.load(cache / file, allow_pickle=False)) for file in sorted(files) if (cache / file).is_file()
-    }
+    return {file: _thumb(load_prepared(cache / file)) for file in sorted(files) if (cache / file).is_file()}
 
 
 def _thumb(pixels: np.ndarray) -> np.ndarray:
