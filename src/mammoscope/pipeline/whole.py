@@ -62,12 +62,10 @@ def run_recipe(
     Returns:
         The report's path, the number of findings, and the answer in a few lines.
     """
-    from mammoscope.models import check_fit
     from mammoscope.report import summary_lines, write_cards, write_report
-    from mammoscope.training import ALONE, design_of, wait
+    from mammoscope.training import ALONE, wait
 
     trackers_named(track)
-    check_fit(design_of(recipe))  # at once: an index may take long
     say(f"index     {recipe.source}")
     index = build_index(source_named(recipe.source), data)
     say(f"split     {recipe.split.kind}, by patient")
