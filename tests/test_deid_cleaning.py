@@ -19,9 +19,9 @@ from pydicom.uid import (
 from mammoscope.deid import Dates, Key, Retain, Settings
 from mammoscope.deid.cleaning import Cleaner
 from mammoscope.deid.profile import profile
-from mammoscope.deid.reading import quiet
 from mammoscope.deid.rules import Deed
 from mammoscope.deid.traces import traces_of
+from mammoscope.dicom.parsing import quiet
 
 KEY = Key(secret=bytes(32))
 CANARY = "Qx7Zw"  # in every value that has to go
@@ -128,6 +128,45 @@ def test_private_elements_curves_and_overlays_go_at_every_depth() -> None:
     assert out.AnatomicRegionSequence[0].CodeValue == "76752008"
     assert not [element for element in out.iterall() if element.tag.is_private or element.tag >> 24 in {0x50, 0x60}]
     assert cleaner.tally.counts["(odd,xxxx)", "Private elements", Deed.REMOVE] == 4  # creators and values
+
+
+@pytest.mark.parametrize(
+    ("name", "charset", "text", "goes"),
+    [
+        ("Yamada^Tarou=山田^太郎", ["", "ISO 2022 IR 87"], "山田", True),
+        ("Yamada^Tarou=山田^太郎", ["", "ISO 2022 IR 87"], "山田様の右乳房", True),
+        ("Li^Ming=李^明", "ISO_IR 192", "李明 CC", True),
+        ("Li^Ming=李^明", "ISO_IR 192", "李 CC", True),
+        ("Li^Ming=李^明", "ISO_IR 192", "明瞭", False),  # one character of a longer word
+        ("Kim^Cheolsu=김^철수", "ISO_IR 192", "김철수님", True),
+        ("ﾔﾏﾀﾞ^ﾀﾛｳ", ["ISO_IR 13"], "ﾔﾏﾀﾞ", True),
+        ("Ли^Анна", "ISO_IR 144", "Ли CC", True),
+        ("Ли^Анна", "ISO_IR 144", "Лист", False),
+        ("Li^An", "ISO_IR 100", "an LI implant", False),  # Latin names of two letters are words, too
+    ],
+)
+def test_short_names_in_other_letters_go_from_kept_texts(
+    name: str, charset: str | list[str], text: str, *, goes: bool
+) -> None:
+    dataset = image()
+    dataset.SpecificCharacterSet, dataset.PatientName, dataset.PartialViewDescription = charset, name, text
+
+    out, _ = cleaned(parsed(dataset))
+
+    assert (out.PartialViewDescription == "ANONYMIZED") == goes
+
+
+@pytest.mark.parametrize(
+    ("charset", "codec"),
+    [(["", "ISO 2022 IR 87"], "iso2022_jp"), ("GB18030", "gb18030"), ("ISO_IR 13", "shift_jis")],
+)
+def test_names_are_searched_in_the_letters_of_their_file(tmp_path: Path, charset: str | list[str], codec: str) -> None:
+    dataset = image()
+    dataset.SpecificCharacterSet, dataset.PatientName = charset, "ﾔﾏﾀﾞ^ﾀﾛｳ" if codec == "shift_jis" else "山田^太郎"
+    file = tmp_path / "written"
+    file.write_bytes(bytes(200) + str(dataset.PatientName).encode(codec) + bytes(8))
+
+    assert traces_of(parsed(dataset), settings=Settings()).found_in(file)
 
 
 def test_a_kept_text_that_repeats_a_name_or_number_is_replaced() -> None:

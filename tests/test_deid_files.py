@@ -5,6 +5,7 @@ import json
 import shutil
 import stat
 import subprocess
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,11 @@ from typer.testing import CliRunner, Result
 from mammoscope.cli import app
 from mammoscope.deid import CODES, Dates, Flag, Key, Settings, deidentify, drawn_key
 from mammoscope.deid.burned import header_suspicions, marks_outside, pixel_suspicions
-from mammoscope.deid.reading import quiet
+from mammoscope.deid.job import LIMITS
+from mammoscope.deid.reading import Refused, read_image
+from mammoscope.dicom.parsing import quiet
 from mammoscope.errors import RecipeError, SourceError
-from mammoscope.images import Preprocess, read_mammogram
+from mammoscope.images import Limits, Preprocess, read_mammogram
 from mammoscope.phantom.machine import STRONG
 from mammoscope.phantom.mg import Mammography, write_mammogram
 from mammoscope.vocabulary import Laterality, View
@@ -83,6 +86,29 @@ def run(*arguments: object) -> Result:
 
 def written(out: Path) -> list[Path]:
     return sorted(out.glob("*/*.dcm"))
+
+
+@pytest.mark.parametrize("length", ["right", "absent", "too short"])
+def test_a_deflate_bomb_is_refused_whatever_its_group_length_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: str
+) -> None:
+    monkeypatch.setattr("mammoscope.dicom.parsing.MAX_INFLATED_BYTES", 1 << 20)
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = squeeze.compress(bytes(1 << 24)) + squeeze.flush()
+    meta = b"\x02\x00\x10\x00UI\x16\x001.2.840.10008.1.2.1.99"
+    claimed = {"right": len(meta), "too short": 4}.get(length)
+    group = b"" if claimed is None else b"\x02\x00\x00\x00UL\x04\x00" + claimed.to_bytes(4, "little")
+    file = tmp_path / "Familyname.dcm"
+    file.write_bytes(bytes(128) + b"DICM" + group + meta + body)
+
+    with pytest.raises(Refused) as refused:
+        read_image(file)
+
+    assert (refused.value.code, refused.value.detail) == ("implausible", "inflates to more than 1,048,576 bytes")
+
+
+def test_a_worker_may_not_take_more_than_the_limit_of_reading() -> None:
+    assert LIMITS.memory_bytes == Limits().memory_bytes < 1536 << 20
 
 
 def test_no_identifying_value_comes_out_anywhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

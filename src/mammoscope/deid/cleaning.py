@@ -9,12 +9,12 @@ from pydicom.tag import BaseTag
 
 from mammoscope.deid.key import Key
 from mammoscope.deid.profile import row_of
-from mammoscope.deid.reading import UNPARSABLE
 from mammoscope.deid.rules import DATE_VRS, PATIENT_ID, PATIENT_NAME, TEXT_VRS, TIMEZONE_OFFSET, Deed, deed_of
 from mammoscope.deid.settings import CODES, Dates, Settings
 from mammoscope.deid.tally import Tally
 from mammoscope.deid.traces import Traces
 from mammoscope.deid.values import DUMMIES, capped_age, is_offset, is_well_known, shifted
+from mammoscope.dicom.parsing import UNPARSABLE
 
 METHOD = "mammoscope: DICOM PS3.15 Basic Profile"  # at most 64 characters, LO
 MODIFIED = {Dates.SHIFT: "MODIFIED", Dates.KEEP: "UNMODIFIED", Dates.REMOVE: "REMOVED"}

@@ -3,6 +3,7 @@
 import filecmp
 import hashlib
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 import pydicom
@@ -13,10 +14,11 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 from mammoscope.deid.burned import Suspicion, header_suspicions, pixel_suspicions
 from mammoscope.deid.cleaning import Cleaner
 from mammoscope.deid.key import Key
-from mammoscope.deid.reading import UNPARSABLE, Refused, quiet, read_image
+from mammoscope.deid.reading import PIXELS, Refused, read_image
 from mammoscope.deid.settings import Settings
 from mammoscope.deid.tally import Count
 from mammoscope.deid.traces import traces_of
+from mammoscope.dicom.parsing import UNPARSABLE, quiet
 from mammoscope.storage import whole_file
 
 
@@ -136,6 +138,9 @@ def _encoding(dataset: Dataset) -> UID:
 
 def _save(cleaned: Dataset, temporary: Path) -> None:
     cleaned.preamble = b"\0" * 128
+    for keyword in PIXELS:
+        if keyword in cleaned and isinstance(value := cleaned[keyword].value, bytes):
+            cleaned[keyword].value = BytesIO(value)  # written as it is; the writer copies bytes first
     try:
         cleaned.save_as(temporary, enforce_file_format=True)
     except UNPARSABLE as error:

@@ -26,7 +26,7 @@ from mammoscope.storage import whole_file, write_text
 from mammoscope.workers.many import over_files
 
 REPORT, PAGE = "report.json", "report.html"
-LIMITS = Limits(memory_bytes=4 << 30, seconds=120)
+LIMITS = Limits(seconds=120)
 Progress = Callable[[int, int], None]
 
 

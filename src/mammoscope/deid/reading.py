@@ -1,16 +1,11 @@
-"""Parsing a file that may be anything: what it claims is not believed, and nothing of it reaches a message."""
+"""Reading a file that may be anything; nothing of it reaches a message."""
 
-import logging
-import struct
-import warnings
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import pydicom
 from pydicom import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
+
+from mammoscope.dicom.parsing import parse
+from mammoscope.errors import ImageError
 
 CODES: dict[str, str] = {
     "missing": "there is no such file or folder",
@@ -28,15 +23,8 @@ CODES: dict[str, str] = {
 }
 """Why a file was refused, and nothing written for it."""
 
-UNPARSABLE = (
-    *(ArithmeticError, AttributeError, BytesLengthException, EOFError, InvalidDicomError, LookupError, MemoryError),
-    *(NotImplementedError, OSError, RuntimeError, TypeError, ValueError, struct.error, zlib.error),
-)
-"""What pydicom raises on files that are not as they should be."""
-
 MAX_FILE_BYTES = 1 << 30
-MAX_INFLATED_BYTES = 1 << 29
-DEFLATED = b"1.2.840.10008.1.2.1.99"
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 NO_PICTURE = ("ContentSequence", "EncapsulatedDocument", "GraphicAnnotationSequence", "WaveformSequence")
 
 
@@ -53,20 +41,6 @@ class Refused(Exception):  # noqa: N818 - an outcome of one file, never seen out
         self.code, self.detail = code, detail
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep pydicom from warning and logging: both carry values, and a value may be a name."""
-    logger = logging.getLogger("pydicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
 def read_image(path: Path) -> Dataset:
     """Parse the data set of a picture.
 
@@ -76,9 +50,7 @@ def read_image(path: Path) -> Dataset:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            start = file.read(144)
-            if start[128:136] == b"DICM\x02\x00\x00\x00":
-                _refuse_bomb(file.read(min(int.from_bytes(start[140:144], "little"), 1 << 16)), path)
+            start = file.read(132)
     except FileNotFoundError:
         raise Refused("missing") from None
     except OSError as error:
@@ -94,38 +66,20 @@ def read_image(path: Path) -> Dataset:
 
 def _parsed(path: Path) -> Dataset:
     try:
-        return pydicom.dcmread(path, force=True)
-    except RecursionError:
-        raise Refused("implausible", "its sequences are nested without end") from None
-    except UNPARSABLE as error:
-        if isinstance(error, OSError) and error.errno is not None:  # pydicom raises some of its own without
-            raise Refused("unreadable", error.strerror or "") from None
-        raise Refused("damaged", type(error).__name__) from None
+        return parse(path, defer=False)
+    except ImageError as error:
+        cause = error.__cause__
+        if isinstance(cause, MemoryError):
+            raise cause from None
+        if error.code in {"missing", "unreadable", "implausible"}:
+            what = str(error).removeprefix(f"{path.name}: ")  # the name may be a patient's
+            raise Refused(error.code, what.partition(". ")[0]) from None
+        raise Refused("damaged", type(cause).__name__) from None
 
 
 def _picture(dataset: Dataset) -> Dataset:
-    if not any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+    if not any(name in dataset for name in PIXELS):
         raise Refused("no_image" if "SOPClassUID" in dataset else "damaged")
     if any(name in dataset for name in NO_PICTURE):
         raise Refused("no_image")
     return dataset
-
-
-def _refuse_bomb(meta: bytes, path: Path) -> None:
-    """Inflate a deflated data set piece by piece, and stop at the limit.
-
-    Source:
-        DICOM PS3.5 A.5: everything after the File Meta Information is one deflate stream.
-    """
-    if DEFLATED not in meta:
-        return
-    with path.open("rb") as file:
-        file.seek(144 + len(meta))
-        inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
-        try:
-            while piece := inflater.unconsumed_tail or file.read(1 << 20):
-                size += len(inflater.decompress(piece, 1 << 24))
-                if size > MAX_INFLATED_BYTES:
-                    raise Refused("implausible", f"inflates to more than {MAX_INFLATED_BYTES:,} bytes")
-        except zlib.error as error:
-            raise Refused("damaged", type(error).__name__) from None

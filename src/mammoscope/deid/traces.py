@@ -1,20 +1,31 @@
 """Looking for identifying values in what is kept and in what was written: the check on everything else here."""
 
 import re
+import unicodedata
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from pydicom import DataElement, Dataset
+from pydicom.charset import convert_encodings
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from mammoscope.deid.profile import row_of
-from mammoscope.deid.reading import DEFLATED, UNPARSABLE
 from mammoscope.deid.settings import Retain, Settings
 from mammoscope.deid.values import DUMMY_TEXT, is_well_known
+from mammoscope.dicom.parsing import UNPARSABLE
 
 LEAST_NAME, LEAST_ID, LEAST_BYTES = 3, 4, 6  # characters; shorter ones turn up by chance
+LEAST_OTHER, LAST_LATIN = 2, "\u024f"  # names in letters other than Latin are shorter
+LEAST_UNSPACED = 2  # of names in `UNSPACED` letters that are searched within words
+UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u11ff\u1780-\u17ff\u3040-\u318f\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff"
+    "\U00020000-\U0003ffff]+"
+)
+"""Thai, Lao, Burmese, Khmer, Korean, Japanese, Chinese: no spaces set words apart, or other syllables join them."""
 LEAST_DIGITS = 8  # of a value of digits alone, in bytes: six are a time of day
 COMPANIES = frozenset({0x00080070, 0x00081090})  # Manufacturer and its model: a name of a person may be in there, too
 IDS = frozenset(
@@ -32,26 +43,30 @@ class Traces:
 
     Attributes:
         words: Parts of names, searched in kept texts as whole words, whatever their case.
+        anywhere: Parts of names in letters that stand without spaces, searched within words, too.
         ids: Whole values, searched likewise.
         exact: Whole values, searched in the bytes of the file that was written, pixels included.
     """
 
     words: frozenset[str]
+    anywhere: frozenset[str]
     ids: frozenset[str]
     exact: frozenset[bytes]
 
     def repeated_in(self, element: DataElement) -> bool:
         """Whether a kept text repeats one of them."""
-        text = str(element.value)
+        text = _folded(str(element.value))
         if _any_word(self.ids, text):
             return True
-        return element.tag not in COMPANIES and _any_word(self.words, text)
+        named = any(part in text for part in self.anywhere) or _any_word(self.words, text)
+        return element.tag not in COMPANIES and named
 
     def found_in(self, file: Path) -> bool:
         """Whether the bytes of a file hold one of them."""
         with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as content:
             end = 144 + int.from_bytes(content[140:144], "little")  # of the file meta information; PS3.10 7.1
-            inner = zlib.decompress(content[end:], -zlib.MAX_WBITS) if DEFLATED in content[:end] else b""
+            deflated = DeflatedExplicitVRLittleEndian.encode() in content[:end]
+            inner = zlib.decompress(content[end:], -zlib.MAX_WBITS) if deflated else b""
             return any(_stands_alone(value, where) for value in self.exact for where in (content, inner))
 
 
@@ -70,21 +85,51 @@ def traces_of(dataset: Dataset, *, settings: Settings) -> Traces:
         ):
             exact |= {text for text in _texts(element) if not is_well_known(text)}
         if element.VR == "PN":
-            exact |= set(_texts(element))
-            words |= {part for text in _texts(element) for part in re.split(r"[\^=\s.,]+", text)}
+            for text in _texts(element):
+                exact |= {text, *text.split("=")}
+                words |= _name_parts(text)
         if element.tag in IDS:
             ids |= set(_texts(element))
             exact |= set(_texts(element)) if element.VR not in {"DA", "TM", "DT"} else set()
     return Traces(
-        words=frozenset(word for word in words if len(word) >= LEAST_NAME),
-        ids=frozenset(text for text in ids if len(text) >= LEAST_ID),
+        words=frozenset(word for word in words if len(word) >= _least(word)),
+        anywhere=frozenset(word for word in words if UNSPACED.fullmatch(word) and len(word) >= LEAST_UNSPACED),
+        ids=frozenset(_folded(text) for text in ids if len(text) >= LEAST_ID),
         exact=frozenset(
             encoded
             for text in exact
-            for codec in ("utf-8", "latin-1")
-            if len(encoded := text.encode(codec, "ignore")) >= (LEAST_DIGITS if text.isdigit() else LEAST_BYTES)
+            for encoded in _encoded(text, ("utf-8", "latin-1", *_encodings(dataset)))
+            if len(encoded) >= (LEAST_DIGITS if text.isdigit() else LEAST_BYTES)
         ),
     )
+
+
+def _name_parts(name: str) -> set[str]:
+    """Parts of a name, folded; in letters without spaces also its family and given name in one."""
+    groups = [re.split(r"[\^\s.,]+", _folded(group)) for group in name.split("=")]
+    joined = {"".join(parts) for parts in groups}
+    return {part for parts in groups for part in parts} | {word for word in joined if UNSPACED.fullmatch(word)}
+
+
+def _least(word: str) -> int:
+    """Letters that a part of a name has at least to be searched for as a whole word."""
+    if UNSPACED.search(word):
+        return 1
+    return LEAST_OTHER if any(letter > LAST_LATIN for letter in word) else LEAST_NAME
+
+
+def _encodings(dataset: Dataset) -> list[str]:
+    """Of the texts of a file, by Specific Character Set (0008,0005)."""
+    try:
+        return list(convert_encodings(dataset.get("SpecificCharacterSet") or "ISO_IR 6"))
+    except UNPARSABLE:
+        return []
+
+
+def _encoded(text: str, codecs: Iterable[str]) -> Iterator[bytes]:
+    for codec in codecs:
+        with suppress(UnicodeEncodeError, LookupError):
+            yield text.encode(codec)
 
 
 def _leaves(dataset: Dataset) -> Iterator[DataElement]:
@@ -108,13 +153,13 @@ def _texts(element: DataElement) -> list[str]:
     return [text for text in texts if text and text.casefold() != DUMMY_TEXT.casefold()]  # what is written here
 
 
-def _any_word(values: frozenset[str], text: str) -> bool:
-    lowered = text.casefold()
-    return any(
-        re.search(rf"(?<![^\W_]){re.escape(value.casefold())}(?![^\W_])", lowered)
-        for value in values
-        if value.casefold() in lowered
-    )
+def _any_word(values: frozenset[str], folded: str) -> bool:
+    return any(re.search(rf"(?<![^\W_]){re.escape(value)}(?![^\W_])", folded) for value in values if value in folded)
+
+
+def _folded(text: str) -> str:
+    """Without the differences of case and of full and half width."""
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def _stands_alone(value: bytes, content: mmap | bytes) -> bool:
