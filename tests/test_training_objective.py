@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,21 @@ def test_mixup_blends_the_losses_as_it_blends_the_pictures(tmp_path: Path) -> No
     torch.testing.assert_close(
         shown.inputs.pixels, shown.share * batch.pixels + (1 - shown.share) * batch.pixels[shown.partners]
     )
+
+
+def test_mixup_blends_clinical_columns_as_it_blends_the_pictures(tmp_path: Path) -> None:
+    """A picture of half of each of two women beside the age of one of them would be nobody's."""
+    seen = data(tmp_path, rows=16, cols=12).train
+    ages = np.arange(len(seen), dtype=np.float32)[:, None]
+    batch = read_batch(replace(seen, clinical=ages), np.arange(4))
+    recipe = PLAIN.model_copy(update={"augment": Augment(mixup=0.8)})
+
+    shown = changed(batch, recipe=recipe, epoch=0, step=0)
+
+    assert 0 < shown.share < 1
+    expected = shown.share * ages[:4] + (1 - shown.share) * ages[shown.partners.numpy()]
+    np.testing.assert_allclose(shown.inputs.clinical.numpy(), expected, rtol=1e-6)
+    assert not np.array_equal(expected, ages[:4])
 
 
 # ---------------------------------------------------------------- schedules

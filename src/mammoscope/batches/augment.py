@@ -66,7 +66,8 @@ class Augment(BaseModel):
         default=0.0,
         ge=0,
         le=8,
-        description="alpha of mixup: pictures of a batch are blended in pairs, labels by the same shares",
+        description="alpha of mixup: pictures of a batch are blended in pairs, clinical columns and labels by the same "
+        "shares",
     )
 
 

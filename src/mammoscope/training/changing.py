@@ -38,7 +38,11 @@ def changed(batch: Batch, *, recipe: Recipe, epoch: int, step: int, encoded: boo
     if not recipe.augment.mixup:
         return Changed(inputs=inputs._replace(pixels=moved))
     mix = mixed(moved, alpha=recipe.augment.mixup, seed=recipe.seed, epoch=epoch, step=step)
-    return Changed(inputs=inputs._replace(pixels=mix.pixels), partners=mix.partners, share=mix.share)
+    columns = batch.clinical
+    if columns is not None:
+        columns = mix.share * columns + (1 - mix.share) * columns[mix.partners]
+    shown = inputs._replace(pixels=mix.pixels, clinical=columns)
+    return Changed(inputs=shown, partners=mix.partners, share=mix.share)
 
 
 def augmented(pixels: Tensor, *, recipe: Recipe, epoch: int, numbers: object) -> Tensor:
