@@ -33,14 +33,14 @@ def half_disc(rows: int, cols: int, radius: int) -> np.ndarray:
 
 
 def mammogram_file(path: Path, pixels: np.ndarray, **elements: object) -> Path:
-    """A mammogram for presentation as a DICOM file: 12 bit, MLO, 0.1 x 0.2 mm, with further elements."""
+    """A mammogram for presentation as a DICOM file: 12 bit, MLO, 1 x 2 mm, with further elements."""
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1.2", "2.25.1"
     dataset.Modality, dataset.PhotometricInterpretation = "MG", "MONOCHROME2"
     dataset.PatientName, dataset.PatientBirthDate = "Surname^Given", "19480229"
-    dataset.ViewPosition, dataset.ImagerPixelSpacing = "MLO", [0.1, 0.2]
+    dataset.ViewPosition, dataset.ImagerPixelSpacing = "MLO", [1.0, 2.0]
     dataset.WindowCenter, dataset.WindowWidth = 2048, 4096
     dataset.SamplesPerPixel, dataset.PixelRepresentation = 1, 0
     dataset.Rows, dataset.Columns = pixels.shape

@@ -41,7 +41,7 @@ def test_one_file_is_told_in_words_with_the_element_behind_each_decision(folder:
 
     assert done.exit_code == 0, done.output
     first, *lines = done.stdout.splitlines()
-    assert first == "a.dcm   R MLO   0.1 x 0.2 mm   12 x 20 mm   120 x 100 -> 96 x 64 px"
+    assert first == "a.dcm   R MLO   1 x 2 mm   120 x 200 mm   120 x 100 -> 96 x 64 px"
     assert re.search(
         r"^  window +LINEAR, centre 2048, width 4096.* by Window Center \(0028,1050\)", "\n".join(lines), re.MULTILINE
     )
@@ -66,7 +66,7 @@ def test_a_folder_is_a_table_a_page_and_pictures(folder: Path, tmp_path: Path) -
     head, *rows = done.stdout.splitlines()
     assert head.split() == "side view size spacing stored as window chest odd traits code file".split()
     assert [row.split()[-1] for row in rows[:4]] == ["a.dcm", "b.png", "d.dcm", "deep/c.dcm"]
-    assert rows[0].split()[:7] == ["R", "MLO", "120", "x", "100", "0.1", "x"]
+    assert rows[0].split()[:7] == ["R", "MLO", "120", "x", "100", "1", "x"]
     assert rows[2].split() == ["not_an_image", "d.dcm"]
     assert rows[4] == "4 files: 3 read, 1 of them with oddities; 1 failed (1 not_an_image)"
     assert rows[5].endswith("sheet.html")

@@ -234,7 +234,7 @@ def test_the_chest_wall_hangs_on_the_side_of_its_breast(
     assert found.mirrored is mirrored
     assert edge.mean() > 0.3
     assert max(found.pixels.shape) == 150
-    assert found.spacing_mm == pytest.approx((160 * 1.04 / 150 * 0.1, 160 * 1.04 / 150 * 0.2), rel=0.03)
+    assert found.spacing_mm == pytest.approx((160 * 1.04 / 150 * 1.0, 160 * 1.04 / 150 * 2.0), rel=0.03)
 
 
 def test_a_file_that_is_not_at_hand_is_drawn_as_the_network_saw_it_the_right_way_round(tmp_path: Path) -> None:

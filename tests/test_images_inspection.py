@@ -43,7 +43,7 @@ def test_facts_are_in_pixels_and_millimetres_of_the_file(dicom: Found) -> None:
     assert np.allclose(found.breast, (COLS - RADIUS, ROWS / 2 - RADIUS, COLS, ROWS / 2 + RADIUS), atol=4)
     assert (found.chest, found.geometry.flipped, found.inverted) == ("right", True, False)
     about = found.as_json()
-    assert about["original"] == {"rows": 240, "cols": 200, "spacing_mm": (0.1, 0.2), "size_mm": (24.0, 40.0)}
+    assert about["original"] == {"rows": 240, "cols": 200, "spacing_mm": (1.0, 2.0), "size_mm": (240.0, 400.0)}
     assert (about["laterality"], about["view"], about["window"]) == ("R", "MLO", "LINEAR 2048 / 4096")
     assert about["transfer_syntax_uid"] == "1.2.840.10008.1.2.1"
     assert about["input"]["rows"] == 64

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from mammoscope.dicom.display import Rescale, modality_values
 from mammoscope.images.area import area_mean
 from mammoscope.images.breast import THUMB_SIDE, Side, bounding_box, breast_mask, chest_side, grown, polarity, stretched
+from mammoscope.images.doubts import doubts
 from mammoscope.images.geometry import Geometry
 from mammoscope.images.levels import Reduced, block_mean
 from mammoscope.images.picture import Picture
@@ -62,11 +63,11 @@ def look(picture: Picture, glance: Reduced, *, factor: int) -> Sight:
         factor: Pixels of the file for one of `glance`.
     """
     blocks = max(1, max(glance.shape) // (2 * THUMB_SIDE))
-    seen_at = Geometry.of(picture.levels.shape).reduced(factor, grid=picture.levels.grid)
-    seen_at = seen_at.reduced(blocks, grid="blocks")
+    seen_at = Geometry.of(picture.levels.shape, spacing_mm=picture.spacing_mm).reduced(factor, grid=picture.levels.grid)
     thumb = block_mean(glance, rows=blocks, cols=blocks)
     clean, bare = without_padding(thumb, picture)
     shape = _thumb_shape(clean.shape[0], clean.shape[1])
+    geometry = seen_at.reduced(blocks, grid="blocks").resized(*shape)
     values = modality_values(resampled(clean, shape=shape), picture.modality).astype(np.float64)
     seen = polarity(values)
     steps = [] if picture.padding is None or bare is not None else [unmatched(thumb, picture.padding)]
@@ -77,17 +78,20 @@ def look(picture: Picture, glance: Reduced, *, factor: int) -> Sight:
         steps.append(Step(name="polarity", detail=detail, cause=numbers))
     elif invert != seen.inverted:
         steps.append(Step(name="oddity", detail="the background looks bright, the header was followed", cause=numbers))
-    mask = breast_mask(stretched(values, invert=invert))
+    shown = stretched(values, invert=invert)
+    mask = breast_mask(shown)
     usual = _usual_side(picture.laterality)
     chest = usual if mask is None else chest_side(mask, expected=usual)
     steps.append(_told(mask, chest))
     if usual is not None and chest != usual:
         detail = f"the chest wall is on the {chest}: the picture is mirrored, or its side is wrong"
         steps.append(Step(name="oddity", detail=detail, cause=f"laterality {picture.laterality}"))
+    if mask is not None:
+        steps += doubts(shown, breast=mask, chest=chest, view=picture.view, geometry=geometry)
     return Sight(
         glance=glance,
         factor=factor,
-        geometry=seen_at.resized(*shape),
+        geometry=geometry,
         values=values,
         invert=invert,
         mask=mask,
