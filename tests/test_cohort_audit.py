@@ -86,6 +86,17 @@ def test_a_whole_file_is_sound_and_half_of_it_is_truncated(tmp_path: Path, name:
     assert f"own/a: {name} is" in cut.table["message"][0]
 
 
+def test_a_header_that_nests_without_end_is_a_finding(tmp_path: Path) -> None:
+    level = bytes.fromhex("54002002 5351 0000 ffffffff feff00e0 ffffffff")
+    whole = dicom()
+    (tmp_path / "a.dcm").write_bytes(whole[: whole.index(b"\xe0\x7f\x10\x00")] + level * 3000)
+
+    found = audit(index(tmp_path, replace(ONE, path="a.dcm")))
+
+    assert checks(found, "error") == ["unreadable-file"]
+    assert "(implausible)" in str(found)
+
+
 def test_a_header_that_ends_early_is_truncated(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").write_bytes(dicom()[:200])
 

@@ -2,17 +2,16 @@
 
 import os
 import re
-import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import polars as pl
 from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
 
 from mammoscope.cohort.audit_bytes import twin_findings
 from mammoscope.cohort.findings import Finding, Fix, Severity
+from mammoscope.dicom.parsing import UNPARSABLE, parse, quiet
 from mammoscope.errors import ImageError
 from mammoscope.records import Index
 
@@ -21,7 +20,6 @@ FEW = 5  # so many missing crops or masks are named one by one
 SUFFIXES = {".dcm": "DICOM", ".dicom": "DICOM", ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".pgm": "PGM"}
 PGM_HEADER = re.compile(rb"P5\s+(?:#[^\n]*\n\s*)*(\d+)\s+(?:#[^\n]*\n\s*)*(\d+)\s+(?:#[^\n]*\n\s*)*(\d+)\s")
 DELIMITER = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"  # Sequence Delimitation Item (FFFE,E0DD), PS3.5 A.4
-NOT_DICOM = (InvalidDicomError, EOFError, ValueError, AttributeError, NotImplementedError, struct.error)
 
 Reader = Callable[[Path], object]
 
@@ -123,10 +121,22 @@ def _content(row: dict[str, Any], file: BinaryIO, size: int) -> Finding | None:
         if named is None:
             return None  # a format that this check does not know
         return _error(row, "wrong-format", f"does not begin like {named}. Download it again")
+    if kind == "DICOM" and (code := _unparsed(Path(file.name))) is not None:
+        return _error(row, "unreadable-file", f"cannot be parsed ({code}). Leave it out")
     if _is_cut(kind, head, file, size):
         return _error(row, "truncated-file", f"is {kind}, but ends early after {size} bytes. Download it again")
     if named not in {None, kind}:
         return _about(row, Severity.WARNING, "wrong-format", f"holds {kind}. Rename it")
+    return None
+
+
+def _unparsed(path: Path) -> str | None:
+    """Why a header cannot be parsed: it inflates or nests without end; what only ends early is told by `_is_cut`."""
+    try:
+        with quiet():
+            parse(path, pixels=False)
+    except ImageError as error:
+        return None if error.code in {"truncated", "damaged"} else error.code
     return None
 
 
@@ -163,7 +173,7 @@ def _dicom_is_cut(file: BinaryIO, size: int) -> bool:
             return False
         samples = int(header.get("SamplesPerPixel", 1)) * int(header.get("NumberOfFrames", None) or 1)
         return size - at < int(header.Rows) * int(header.Columns) * samples * int(header.BitsAllocated) // 8
-    except NOT_DICOM:
+    except UNPARSABLE:
         return True
 
 

@@ -7,20 +7,19 @@ by content: a mask has 8 bits and the size of the full image, a crop has more an
 
 import logging
 import os
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
 
-from mammoscope.errors import SourceError
+from mammoscope.dicom.parsing import UNPARSABLE, parse, quiet
+from mammoscope.errors import ImageError, SourceError
+from mammoscope.workers.many import over_files
 
 LOG = logging.getLogger(__name__)
 TAIL = 5  # the archive's newer downloader keeps so many characters of a UID
-UNREADABLE = (InvalidDicomError, OSError, EOFError, ValueError, AttributeError, NotImplementedError, struct.error)
+UNREADABLE = (ImageError, *UNPARSABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +109,12 @@ class CbisFiles:
 
     def _is_binary(self, file: str) -> bool | None:
         """Whether the pixels have at most two values; None if they cannot be read."""
-        try:
-            return bool(np.unique(dcmread(self._root / file).pixel_array).size <= 2)
-        except UNREADABLE as error:
-            LOG.info("%s: pixels cannot be read (%s)", file, type(error).__name__)
+        (found,) = over_files(_is_binary, [self._root / file], crashed=lambda _, code: code, workers=1)
+        if isinstance(found, str):
+            LOG.info("%s: pixels cannot be read (%s)", file, found)
             self.unreadable.add(file)
             return None
+        return found
 
     def _header(self, file: str) -> _Header | None:
         if file not in self._headers:
@@ -123,9 +122,9 @@ class CbisFiles:
         return self._headers[file]
 
     def _read_header(self, file: str) -> _Header | None:
-        tags = ["Rows", "Columns", "BitsAllocated"]
         try:
-            found = dcmread(self._root / file, stop_before_pixels=True, specific_tags=[*tags])
+            with quiet():
+                found = parse(self._root / file, pixels=False)
             return _Header(rows=int(found.Rows), cols=int(found.Columns), bits=int(found.BitsAllocated))
         except UNREADABLE as error:
             LOG.info("%s: header cannot be read (%s)", file, type(error).__name__)
@@ -149,6 +148,15 @@ class CbisFiles:
             return files[0], self._expected(crop)
         mask_first = _parts(mask)[3] <= _parts(crop)[3]
         return (files[0], files[1]) if mask_first else (files[1], files[0])
+
+
+def _is_binary(path: Path) -> bool | str:
+    """Whether a file has at most two values, or why it cannot be read; called in a guarded process."""
+    try:
+        with quiet():
+            return bool(np.unique(parse(path).pixel_array).size <= 2)
+    except UNREADABLE as error:
+        return type(error).__name__
 
 
 def _folders(root: Path) -> Iterator[tuple[str, list[str]]]:
