@@ -1,19 +1,17 @@
 """One series of the archive: what the server says of it, and its files put where the source looks for them."""
 
-import struct
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
 
+from mammoscope.dicom.parsing import UNPARSABLE, parse, quiet
 from mammoscope.download.failure import DamagedError
 from mammoscope.download.manifest import Entry, saved
+from mammoscope.errors import ImageError
 
 Half = Literal["mass", "calc"]
 Uid = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64)]  # PS3.5 section 9.1
-UNREADABLE = (InvalidDicomError, OSError, EOFError, ValueError, AttributeError, NotImplementedError, struct.error)
 
 
 class Series(BaseModel):
@@ -100,10 +98,13 @@ def place(files: list[Path], *, series: Series, out: Path, origin: str, checked:
 
 def _instance_number(file: Path, series: Series) -> int | None:
     try:
-        header = dcmread(file, stop_before_pixels=True, specific_tags=["SeriesInstanceUID", "InstanceNumber"])
+        with quiet():
+            header = parse(file, pixels=False)
+        if not header:
+            raise DamagedError(f"{series.item}: {file.name} is not a DICOM file")
         found, number = header.get("SeriesInstanceUID"), header.get("InstanceNumber")
         number = None if number is None else int(number)
-    except UNREADABLE as error:
+    except (ImageError, *UNPARSABLE) as error:
         raise DamagedError(f"{series.item}: {file.name} is not a DICOM file ({type(error).__name__})") from error
     if found != series.uid:
         raise DamagedError(f"{series.item}: {file.name} is of series {found}")
