@@ -1,5 +1,7 @@
 """What is refused before training starts, and the line of the recipe that it is refused for."""
 
+import hashlib
+import re
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,10 +18,10 @@ from mammoscope.batches import Samples
 from mammoscope.cli import app
 from mammoscope.cohort import KFoldSplit
 from mammoscope.errors import RecipeError, SourceError
-from mammoscope.models import GlobalLocal, PatchToWhole, SimpleCnn, TimmModel, build, check_fit
-from mammoscope.pipeline import divide
+from mammoscope.models import ClinicalSettings, GlobalLocal, PatchToWhole, SimpleCnn, TimmModel, build, check_fit
+from mammoscope.pipeline import Work, begin, cross_validate, divide
 from mammoscope.records import Index, Record, index_of, write_index
-from mammoscope.training import Data, Recipe, Stage, Start, Training, design_of, read_recipe, train
+from mammoscope.training import Data, Recipe, Stage, Start, Training, design_of, memory, read_recipe, train
 from mammoscope.training.lines import located
 from mammoscope.training.memory import GIB, check_memory, need_of
 from mammoscope.training.start import starting_network
@@ -172,7 +174,9 @@ def test_weights_that_do_not_fit_are_refused_by_their_first_key(tmp_path: Path, 
 def test_a_start_of_another_encoder_is_refused(tmp_path: Path) -> None:
     other = build(design_of(TINY.model_copy(update={"model": SimpleCnn(channels=(6, 8))})), seed=0)
     save_file(other.state_dict(), tmp_path / "model.safetensors")
-    start = Start(name="other", folder=tmp_path, fingerprint="", split=None, sources=())
+    file = tmp_path / "model.safetensors"
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    start = Start(name="other", weights=file, fingerprint=digest, split=None, sources=())
 
     with pytest.raises(RecipeError, match=r"start 'other': its encoder is not the one of \[model\]: .* tensors"):
         starting_network(TINY, data=data(), start=start)
@@ -420,6 +424,93 @@ def test_mixup_beside_a_backbone_that_learns_in_part_is_allowed() -> None:
     stages = [{"freeze": "backbone", "unfreeze": 1}]
 
     assert Recipe.model_validate(TINY.model_dump() | {"augment": {"mixup": 0.2}, "stages": stages}).augment.mixup == 0.2
+
+
+PLANTED = """name = "mine"
+source = "cbis_ddsm"
+[preprocess]
+rows = 32
+cols = 24
+[model]
+kind = "simple-cnn"
+channels = [4, 8]
+"""
+
+
+@pytest.mark.parametrize("verb", ["run", "train", "sweep", "cross-validate", "repeat"])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('start = "before"\n' + PLANTED, r"^mine.toml:1 start = 'before': "),
+        (
+            PLANTED.replace('kind = "simple-cnn"\nchannels = [4, 8]', 'backbone = "resnet81"'),
+            r"^mine.toml:7 \[model\] back",
+        ),
+        (PLANTED + "[training]\nbatch_size = 1000000000\n", r"^mine.toml:10 \[training\] batch_size = 1000000000: "),
+        (
+            PLANTED + "[[stages]]\nfreeze = 'backbone'\nunfreeze = 9\n",
+            r"^mine.toml:11 \[\[stages\]\] unfreeze = 9: the",
+        ),
+        (PLANTED + "[estimator]\nkind = 'forest'\nlayer = 'poled'\n", r"^mine.toml:11 \[estimator\] layer: no layer"),
+        (PLANTED + "hidden = [200000, 200000]\n", r"^mine.toml:6 \[model\]: its weights need 149 GiB, and "),
+    ],
+    ids=["start", "backbone", "batch", "unfreeze", "layer", "weights"],
+)
+def test_every_verb_that_trains_refuses_beside_the_line_before_a_picture_is_prepared(
+    data: Path, work: Work, tmp_path: Path, verb: str, text: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda _: 64 * GIB)
+    (tmp_path / "mine.toml").write_text(text)
+    words: list[object] = [verb, tmp_path / "mine.toml", "--out", tmp_path / "out", "--device", "cpu"]
+    if verb == "train":
+        write_index(work.index, tmp_path / "index.parquet")
+        words.insert(2, tmp_path / "index.parquet")
+    else:
+        words += ["--data", data]
+    if verb == "sweep":
+        (tmp_path / "space.toml").write_text("training.patience = { low = 2, high = 4 }")
+        words += ["--space", tmp_path / "space.toml"]
+
+    done = CliRunner().invoke(app, [str(word) for word in words])
+
+    assert isinstance(done.exception, RecipeError), done.output
+    assert re.search(said, str(done.exception)), done.exception
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_line_that_changed_is_named_where_a_folder_holds_the_run_of_another_recipe(
+    work: Work, tmp_path: Path
+) -> None:
+    asked = TINY.model_copy(update={"source": "cbis_ddsm", "stages": (Stage(), Stage())})
+    changed = asked.model_copy(update={"stages": (Stage(), Stage(lr=0.25))})
+    divide(asked, work.index, run=tmp_path / "run")
+
+    with pytest.raises(RecipeError, match=r"^\[\[stages\]\] lr = 0.25 in stage 2: run is the run of another .* 0.0003"):
+        begin(changed, work.index, run=tmp_path / "run", device="cpu")
+    with pytest.raises(RecipeError, match=r"^\[model\] channels = \[4, 9\]: run is the run of another .* has \[4, 8\]"):
+        begin(
+            asked.model_copy(update={"model": SimpleCnn(channels=(4, 9))}),
+            work.index,
+            run=tmp_path / "run",
+            device="cpu",
+        )
+    with pytest.raises(RecipeError, match=r"^stages = 1 stages: run is .* which has 2 stages. Choose"):
+        begin(asked.model_copy(update={"stages": (Stage(),)}), work.index, run=tmp_path / "run", device="cpu")
+
+
+def test_a_later_fold_that_cannot_be_trained_is_refused_before_the_first_is_prepared(
+    work: Work, tmp_path: Path
+) -> None:
+    """The only woman whose age is known is tested in some fold, which then has none to train on."""
+    ages = pl.when(pl.col("patient_id") == pl.col("patient_id").first()).then(50.0).alias("age_years")
+    planted = replace(work.index, table=work.index.table.with_columns(ages))
+    asked = TINY.model_copy(update={"source": "cbis_ddsm", "clinical": ClinicalSettings(columns=("age_years",))})
+
+    with pytest.raises(RecipeError, match=r"\[clinical\] columns: 'age_years' is empty in all \d+ training rows"):
+        cross_validate(asked, out=tmp_path / "cv", work=replace(work, index=planted), folds=3)
+
+    assert not (tmp_path / "cv").exists()
 
 
 def test_the_command_names_the_line_of_what_it_refuses(tmp_path: Path) -> None:

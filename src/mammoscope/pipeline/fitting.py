@@ -22,7 +22,7 @@ from mammoscope.storage import write_text
 
 if TYPE_CHECKING:
     from mammoscope.models import ClinicalEncoding
-    from mammoscope.training import Recipe, Team, Trained, Watch
+    from mammoscope.training import Recipe, Start, Team, Trained, Watch
 
 
 def fit(
@@ -88,7 +88,7 @@ def fit(
         "allocator_keeps_memory": keeps,
         "processes_of_training": team.count,
         "seed": recipe.seed,
-        "start": None if begun is None else {"recipe": begun.name, "weights_sha256": begun.fingerprint},
+        "start": None if begun is None else _start(begun, trained),
         "parameters": sum(parameter.numel() for parameter in trained.network.parameters()),
         "training_seconds": round(sum(row["seconds"] for row in trained.history), 2),
         "seconds_this_time": round(time.perf_counter() - started, 2),
@@ -96,6 +96,16 @@ def fit(
     }
     write_text(run / "environment.json", json.dumps(facts, indent=2))
     return trained
+
+
+def _start(begun: "Start", trained: "Trained") -> dict[str, Any]:
+    """Which weights a run began with, and what of its network they do not hold."""
+    return {
+        "recipe": begun.name,
+        "weights_sha256": begun.fingerprint,
+        "finished": begun.finished,
+        "begun_anew": trained.begun_anew,
+    }
 
 
 def _manifest(recipe: "Recipe", *, run: Path, clinical: "ClinicalEncoding | None") -> Any:

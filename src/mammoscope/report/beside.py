@@ -33,12 +33,13 @@ EVENTS = {
     "exploding-loss": "the loss exploded",
     "overfitting": "the tune part falls behind",
     "statistics-apart": "batch normalisation per process",
+    "begun-anew": "layers begun anew",
     "stopped-early": "a stage ended early",
     "returned": "went back to the last good weights",
 }
 """Kind of an event to its name in print."""
 
-NOTES = frozenset({"returned", "stopped-early"})
+NOTES = frozenset({"begun-anew", "returned", "stopped-early"})
 """Kinds that are no alarms."""
 
 SHOWN = 30  # events; the file holds the rest

@@ -12,7 +12,13 @@ from jaxtyping import Float, Int
 from mammoscope.training.stages import Training
 
 Kind = Literal[
-    "class-collapse", "low-sensitivity", "overfitting", "exploding-loss", "statistics-apart", "stopped-early"
+    "class-collapse",
+    "low-sensitivity",
+    "overfitting",
+    "exploding-loss",
+    "statistics-apart",
+    "stopped-early",
+    "begun-anew",
 ]
 
 ONE_CLASS = 0.98  # share of calls that one class takes

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mammoscope.batches import Batch, Pictures, Samples, batches, epoch_order, steps_of
-from mammoscope.models import UNKNOWN, Classifier, GlobalLocalEncoder, Inputs, autocast, probabilities, spans
+from mammoscope.models import UNKNOWN, Classifier, Task, autocast, probabilities, spans
 from mammoscope.training.alarms import exploded
 from mammoscope.training.changing import changed
 from mammoscope.training.objective import loss
@@ -60,13 +60,14 @@ class Learner:
 
     Attributes:
         network: The model.
-        forward: How it is called: itself, compiled, or on what a frozen encoder said.
+        forward: How it is called: itself, compiled, or on what a frozen encoder said. Gives logits, and of a network
+            that looks twice what its first look says beside them.
         optimizer: Of the stage.
         average: Moving average of the weights, if there is one.
     """
 
     network: Classifier
-    forward: Callable[..., Tensor]
+    forward: Callable[..., Tensor | tuple[Tensor, Tensor]]
     optimizer: torch.optim.Optimizer
     average: torch.optim.swa_utils.AveragedModel | None = None
 
@@ -175,46 +176,28 @@ def _backward(
     device = next(network.parameters()).device
     inputs, labels = seen.inputs.placed(device) if not encoded else seen.inputs, batch.labels.to(device)
     with autocast(device, recipe.training.precision):
-        logits, side = _answered(learner, inputs)
-    logits = logits.float()
-    of = partial(
-        loss,
-        logits,
-        tasks=network.tasks,
-        training=recipe.training,
-        weights=course.weights,
-        also_weight=recipe.also_weight,
-        known=known,
-    )
+        answer = learner.forward(*inputs)
+    logits, side = answer if isinstance(answer, tuple) else (answer, None)
+    of = partial(_loss, logits, side, course=course, tasks=network.tasks, known=known)
     value = of(labels)
     if seen.partners is not None:
         value = seen.share * value + (1 - seen.share) * of(labels[seen.partners])
-    elif side is not None:
-        alone = loss(
-            side.float(),
-            labels[:, :1],
-            tasks=network.tasks[:1],
-            training=recipe.training,
-            weights=course.weights[:1],
-            known=known[:1],
-        )
-        value = value + alone
     value = value * weight
     value.backward()  # type: ignore[no-untyped-call]
     calls = probabilities(logits.detach()[:, spans(network.tasks)[0]], network.tasks[0]).argmax(dim=1)
     return value.item(), int((calls == labels[:, 0]).sum()) * weight
 
 
-def _answered(learner: Learner, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
-    """Logits; and of a network that looks twice what its first look alone says of a single picture."""
-    network = learner.network
-    if learner.forward is not network or not isinstance(network.network, GlobalLocalEncoder):
-        return learner.forward(*inputs), None
-    if network.together is not None or network.tasks[0].kind != "binary":
-        return network(*inputs), None
-    features = network.features(inputs.pixels)
-    vectors = network.encoder.pooled(features, network.scaled(inputs.pixels))
-    return network.answer(vectors, inputs.clinical), network.network.side_logits(features)
+def _loss(
+    logits: Tensor, side: Tensor | None, labels: Tensor, *, course: Course, tasks: Sequence[Task], known: list[int]
+) -> Tensor:
+    """The loss of what a network says, and beside it that of what its first look says of the main task."""
+    recipe, weights = course.recipe, course.weights
+    of = partial(loss, training=recipe.training, also_weight=recipe.also_weight)
+    value = of(logits.float(), labels, tasks=tasks, weights=weights, known=known)
+    if side is None:
+        return value
+    return value + of(side.float(), labels[:, :1], tasks=tasks[:1], weights=weights[:1], known=known[:1])
 
 
 def stepped(learner: Learner, *, lr: float, clip_norm: float | None) -> None:

@@ -32,10 +32,9 @@ from mammoscope.training.checkpoint import (
 from mammoscope.training.choice import early_end, is_best, is_over
 from mammoscope.training.data import Data
 from mammoscope.training.epoch import Course, ExplodedError, Learner, run_epoch
-from mammoscope.training.estimating import check_layer, fitted
+from mammoscope.training.estimating import fitted
 from mammoscope.training.freezing import freeze, optimizer_of, training_mode
 from mammoscope.training.frozen import Frozen
-from mammoscope.training.memory import check_memory
 from mammoscope.training.objective import class_weights
 from mammoscope.training.patch_data import PatchParts
 from mammoscope.training.patching import patch_epoch, patch_scores
@@ -51,8 +50,10 @@ from mammoscope.training.processes import (
 )
 from mammoscope.training.recipe import Recipe
 from mammoscope.training.stages import Stage
-from mammoscope.training.start import Start, starting_network
+from mammoscope.training.start import Start, begun_anew, starting_network, told_anew
+from mammoscope.training.trainable import trainable
 from mammoscope.training.tuning import scores_of, tune_row
+from mammoscope.training.two_looks import asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ class Trained:
     events: list[dict[str, Any]]
     best_epoch: int  # 0 where an estimator alone learned
     resumed_after: int  # epochs that an earlier run had already done
+    begun_anew: list[dict[str, Any]]  # what was not taken over from the start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,15 +140,15 @@ def train(
         StorageError: A checkpoint cannot be written or read. The one before it is still whole.
     """
     device = device or torch.device("cpu")
-    _check_shares(recipe, team)
     shop = Workshop(recipe=recipe, data=data, folder=folder, device=device, start=start, watch=watch, team=team)
-    network = starting_network(recipe, data=data, start=start)
-    check_layer(recipe, network=network)
-    check_memory(recipe, network=network, data=data, device=device, processes=team.count)
+    network = trainable(recipe, data=data, device=device, start=start, team=team)
     network = network.to(shop.device).to(memory_format=torch.channels_last)
     about = f"{recipe.fingerprint}{data.fingerprint}{'' if start is None else start.fingerprint}"
     run = hashlib.sha256(about.encode()).hexdigest()
-    state = _resumed(shop.last, run=run) or Checkpoint(run=run, epochs_done=0, stage=-1, history=[], best_epoch=None)
+    anew = begun_anew(network, start=start)
+    events = [asdict(told_anew(anew, start=start))] if start is not None and anew else []
+    fresh = Checkpoint(run=run, epochs_done=0, stage=-1, history=[], best_epoch=None, events=events)
+    state = _resumed(shop.last, run=run) or fresh
     check_alike(f"{state.epochs_done} {run}", team=team)
     resumed_after = state.epochs_done
     learning = cast("Classifier", with_shared_statistics(network, device=device, team=team))
@@ -168,24 +170,16 @@ def train(
         events=state.events,
         best_epoch=state.best_epoch or 0,
         resumed_after=resumed_after,
+        begun_anew=anew,
     )
-
-
-def _check_shares(recipe: Recipe, team: Team) -> None:
-    settings = recipe.training
-    if not team.deals(settings.batch_size // settings.accumulate):
-        raise RecipeError(
-            f"[training] batch_size = {settings.batch_size} in {settings.accumulate} parts: too few samples for "
-            f"{team.count} processes, which need two each. Start fewer, or enlarge the step in the recipe"
-        )
 
 
 def _resumed(last: Path, *, run: str) -> Checkpoint | None:
     state = read_checkpoint(last)
     if state is not None and state.run != run:
         raise RecipeError(
-            f"{last.parent.parent.name}: holds a checkpoint of another recipe, split or data. "
-            "Choose another --out, or delete this folder"
+            f"{last.parent.parent.name}: holds a checkpoint of another recipe, split or data, or one begun with other "
+            "weights. Choose another --out, or delete this folder"
         )
     return state
 
@@ -226,7 +220,7 @@ def _learner(shop: Workshop, number: int, *, network: Classifier, state: Checkpo
         average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=how, use_buffers=True)
         if averaged := _under("ema.", tensors):
             average.load_state_dict(averaged)
-    forward = torch.compile(network) if settings.compiled else network
+    forward = torch.compile(asked(network)) if settings.compiled else asked(network)
     return Learner(network=network, forward=forward, optimizer=optimizer, average=average)
 
 

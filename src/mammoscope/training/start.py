@@ -1,34 +1,39 @@
 """Training that goes on from the weights of another run."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from safetensors import safe_open
+from safetensors.torch import load
 from torch import Tensor
 
 from mammoscope.errors import RecipeError
 from mammoscope.models import Bundle, Classifier, Design, build
+from mammoscope.training.alarms import Event
 from mammoscope.training.data import Data
 from mammoscope.training.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """A bundle to begin with.
+    """Weights to begin with.
 
     Attributes:
         name: Of its recipe.
-        folder: Of the bundle.
-        fingerprint: SHA-256 of its weights.
+        weights: The file of them.
+        fingerprint: Its SHA-256.
         split: Fingerprint of the split that it was trained on.
         sources: Data sets that it was trained on.
+        finished: Whether they are those of a bundle; else they are the best so far of a run that may go on.
     """
 
     name: str
-    folder: Path
+    weights: Path
     fingerprint: str
     split: str | None
     sources: tuple[str, ...]
+    finished: bool = True
 
 
 def read_start(folder: Path) -> Start:
@@ -41,7 +46,7 @@ def read_start(folder: Path) -> Start:
     manifest = Bundle.from_pretrained(inside).manifest
     return Start(
         name=manifest.name,
-        folder=inside,
+        weights=inside / "model.safetensors",
         fingerprint=manifest.weights_sha256,
         split=manifest.data.get("split"),
         sources=tuple(manifest.data.get("sources", ())),
@@ -60,14 +65,14 @@ def starting_network(recipe: Recipe, *, data: Data, start: Start | None) -> Clas
     The encoder's weights are taken over; those of the head and of what puts views together where their shapes agree.
 
     Raises:
-        RecipeError: The start is of another encoder.
+        RecipeError: The start is of another encoder, or its weights are no longer the ones that were looked at.
     """
     clinical = 0 if data.train.clinical is None else data.train.clinical.shape[1]
     network = build(design_of(recipe, clinical=clinical), seed=recipe.seed, fetch=start is None)
     if start is None:
         return network
     own = network.state_dict()
-    given = _tensors(start.folder / "model.safetensors")
+    given = _tensors(start)
     fitting = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
     missing = [name for name in own if name.startswith("network.") and name not in fitting]
     if missing:
@@ -79,6 +84,46 @@ def starting_network(recipe: Recipe, *, data: Data, start: Start | None) -> Clas
     return network
 
 
-def _tensors(file: Path) -> dict[str, Tensor]:
-    with safe_open(file, framework="pt") as opened:
-        return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  # not a mapping
+def begun_anew(network: Classifier, *, start: Start | None) -> list[dict[str, Any]]:
+    """The tensors of a network that were not taken over from its start.
+
+    Args:
+        network: As `starting_network` gave it.
+        start: What it begins with; nothing is begun anew where nothing is taken over.
+
+    Returns:
+        Of each its `name`, its `shape`, and the `shape_there`, None where the start has no such tensor.
+    """
+    if start is None:
+        return []
+    there = {name: list(tensor.shape) for name, tensor in _tensors(start).items()}
+    return [
+        {"name": name, "shape": list(tensor.shape), "shape_there": there.get(name)}
+        for name, tensor in network.state_dict().items()
+        if list(tensor.shape) != there.get(name)
+    ]
+
+
+def told_anew(rows: list[dict[str, Any]], *, start: Start) -> Event:
+    """The event of layers that were begun anew."""
+    each = [
+        f"{row['name']} {_sized(row['shape'])} "
+        f"({'not there' if row['shape_there'] is None else 'there ' + _sized(row['shape_there'])})"
+        for row in rows
+    ]
+    text = f"start {start.name!r}: these are not taken over but begun anew: {', '.join(each)}"
+    return Event(kind="begun-anew", epoch=1, text=text)
+
+
+def _sized(shape: list[int]) -> str:
+    return " x ".join(map(str, shape)) or "1"
+
+
+def _tensors(start: Start) -> dict[str, Tensor]:
+    raw = start.weights.read_bytes()
+    if hashlib.sha256(raw).hexdigest() != start.fingerprint:
+        raise RecipeError(
+            f"start {start.name!r}: {start.weights.name} has changed since it was looked at, so that run goes on. Run "
+            "the same command again, or wait for its end"
+        )
+    return load(raw)
