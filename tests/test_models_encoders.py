@@ -153,6 +153,18 @@ def test_keras_blocks_leave_17_by_17_of_150() -> None:
     assert encoder.width == 64 * 17 * 17
 
 
+@pytest.mark.parametrize(("name", "applied"), [("elu", nn.ELU()), ("tanh", nn.Tanh()), ("sigmoid", nn.Sigmoid())])
+def test_another_activation_takes_the_place_of_relu_in_every_block(name: str, applied: nn.Module) -> None:
+    pixels = noise(2, 1, 32, 24)
+    plain, other = (made(SimpleCnn(channels=(4, 8), norm="none", activation=one)) for one in ("relu", name))
+
+    expected = pixels
+    for block in plain.stack:
+        expected = block[2](applied(block[0](expected)))
+
+    assert torch.equal(other.forward_features(pixels), expected)
+
+
 def test_glorot_starts_with_its_variance_and_without_biases() -> None:
     """Equation 12: 2 / (n_in + n_out), of a 3x3 convolution from 64 to 64 channels 2 / (2 * 576)."""
     encoder = made(SimpleCnn(channels=(64, 64), norm="none", init="glorot"))

@@ -1,6 +1,6 @@
 """A few convolution blocks."""
 
-from typing import Literal
+from typing import Literal, assert_never
 
 from jaxtyping import Float
 from pydantic import Field, PositiveInt
@@ -13,11 +13,13 @@ KERNEL = 3
 
 
 class SimpleCnn(EncoderConfig):
-    """Convolution blocks (3x3, ReLU, 2x2 pooling), and one vector of the last map."""
+    """Convolution blocks (3x3, activation, 2x2 pooling), and one vector of the last map."""
 
     kind: Literal["simple-cnn"] = "simple-cnn"
     channels: tuple[PositiveInt, ...] = Field(default=(16, 32, 64, 128), min_length=1, description="of each block")
-    norm: Literal["batch", "none"] = Field(default="batch", description="batch normalisation before each ReLU, or none")
+    norm: Literal["batch", "none"] = Field(
+        default="batch", description="batch normalisation before each activation, or none"
+    )
     padding: Literal["same", "valid"] = Field(
         default="same", description="valid: no zeros around the map, which loses a border of one, as Keras has it"
     )
@@ -25,6 +27,9 @@ class SimpleCnn(EncoderConfig):
         default="mean",
         description="how a map becomes one vector: max finds what is small, mean what is everywhere; flatten keeps "
         "every place, so that the network is made for one size of picture",
+    )
+    activation: Literal["relu", "elu", "tanh", "sigmoid"] = Field(
+        default="relu", description="of each block; dense layers keep ReLU"
     )
     init: Literal["default", "glorot"] = Field(
         default="default", description="glorot: normal starting weights after Glorot and Bengio, dense layers too"
@@ -90,7 +95,21 @@ def _block(into: int, out: int, config: SimpleCnn) -> nn.Module:
     padding = KERNEL // 2 if config.padding == "same" else 0
     convolution = nn.Conv2d(into, out, kernel_size=KERNEL, padding=padding, bias=not batch)
     norm = [nn.BatchNorm2d(out)] if batch else []
-    return nn.Sequential(convolution, *norm, nn.ReLU(), nn.MaxPool2d(2))
+    return nn.Sequential(convolution, *norm, _activation(config), nn.MaxPool2d(2))
+
+
+def _activation(config: SimpleCnn) -> nn.Module:
+    match config.activation:
+        case "relu":
+            return nn.ReLU()
+        case "elu":
+            return nn.ELU()
+        case "tanh":
+            return nn.Tanh()
+        case "sigmoid":
+            return nn.Sigmoid()
+        case _:
+            assert_never(config.activation)
 
 
 def _places(config: SimpleCnn, shape: tuple[int, int], *, sized_by: str | None) -> int:
