@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from mammoscope.cli import app
 from mammoscope.errors import RecipeError
 from mammoscope.training import read_recipe, recipe_headers, shelf
+from mammoscope.training.together import find_ensemble
 
 TEXT = """# A network. Note: small
 # Run:     mammoscope run one --data <folder>
@@ -36,12 +37,23 @@ def test_a_line_that_goes_on_belongs_to_its_key_and_a_colon_makes_no_key(tmp_pat
 def test_every_recipe_that_comes_along_is_listed_as_it_is_read() -> None:
     headers = {header.name: header for header in recipe_headers()}
 
-    assert set(headers) == {file.stem for file in shelf().glob("*.toml")}
+    assert set(headers) == {file.stem for file in shelf().rglob("*.toml")}
     for file in shelf().glob("*.toml"):
         recipe, header = read_recipe(file), headers[file.stem]
         assert (recipe.source, recipe.target, recipe.input.unit) == (header.source, header.target, header.unit)
         assert header.about
         assert header.run
+
+
+def test_every_ensemble_that_comes_along_is_listed_with_what_its_members_are_asked() -> None:
+    headers = {header.name: header for header in recipe_headers()}
+
+    for file in (shelf() / "ensembles").glob("*.toml"):
+        group, header = find_ensemble(file.stem), headers[file.stem]
+        assert group is not None
+        assert group.name == file.stem
+        assert {(headers[one].source, headers[one].unit) for one in group.members} == {(header.source, header.unit)}
+        assert f"mammoscope run {file.stem} " in str(header.run)
 
 
 def test_a_file_that_is_no_recipe_is_named(tmp_path: Path) -> None:

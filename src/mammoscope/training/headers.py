@@ -2,11 +2,11 @@
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mammoscope.errors import RecipeError
-from mammoscope.training.shelf import shelf
+from mammoscope.training.shelf import ENSEMBLES, shelf
 
 KEYS = ("Run", "Cost", "Expect")
 _LINE = re.compile(r"^#\s*(?:(\w+):\s+)?(.*?)\s*$")
@@ -38,13 +38,13 @@ class RecipeHeader:
 
 
 def recipe_headers(folder: Path | None = None) -> list[RecipeHeader]:
-    """The headers of all recipes of a folder.
+    """The headers of all recipes of a folder, and of its ensembles.
 
     Args:
         folder: Of TOML files; those that come with mammoscope when not given.
 
     Returns:
-        In the order of their names.
+        In the order of their names; what is asked of an ensemble is what is asked of its first member.
 
     Raises:
         RecipeError: A file is not a recipe.
@@ -53,7 +53,25 @@ def recipe_headers(folder: Path | None = None) -> list[RecipeHeader]:
         >>> next(one.source for one in recipe_headers() if one.name == "mias-resnet18")
         'mini_mias'
     """
-    return [recipe_header(file) for file in sorted((folder or shelf()).glob("*.toml"))]
+    files = folder or shelf()
+    single = [recipe_header(file) for file in sorted(files.glob("*.toml"))]
+    asked = {header.name: header for header in single}
+    several = [_ensemble_header(file, asked) for file in sorted((files / ENSEMBLES).glob("*.toml"))]
+    return sorted([*single, *several], key=lambda header: header.name)
+
+
+def _ensemble_header(file: Path, asked: dict[str, RecipeHeader]) -> RecipeHeader:
+    text = file.read_text(encoding="utf-8-sig")
+    found = tomllib.loads(text)
+    said = _said(text)
+    return replace(
+        asked[found["members"][0]],
+        name=found["name"],
+        about=said.get("", ""),
+        run=said.get("Run"),
+        cost=said.get("Cost"),
+        expect=said.get("Expect"),
+    )
 
 
 def recipe_header(file: Path) -> RecipeHeader:

@@ -6,6 +6,8 @@ from mammoscope.errors import RecipeError, nearest
 from mammoscope.training.recipe import Recipe, read_recipe
 
 PACKAGE = Path(__file__).parents[1]
+ENSEMBLES = "ensembles"
+"""Folder on the shelf of the recipes that name members."""
 
 
 def shelf() -> Path:
@@ -28,6 +30,8 @@ def find_recipe(name: str) -> Recipe:
     if path.suffix in {".toml", ".json"}:
         return read_recipe(path)
     known = {file.stem: file for file in sorted(shelf().glob("*.toml"))}
+    if (shelf() / ENSEMBLES / f"{name}.toml").is_file():
+        raise RecipeError(f"{name} is an ensemble of recipes: only `mammoscope run` takes it. Name one of its members")
     if name not in known:
         raise RecipeError(
             f"no recipe {name!r}. Give a .toml file, or one of {', '.join(known)}{nearest(name, list(known))}"
