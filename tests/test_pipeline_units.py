@@ -244,6 +244,19 @@ def test_a_mask_is_read_once_and_its_box_kept(tmp_path: Path, monkeypatch: pytes
     assert first.equals(second)
 
 
+def test_a_mask_is_read_again_by_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    breast_with_spot(tmp_path / "a.png")
+    mask_of(tmp_path / "mask.png")
+    found = index(replace(FINDING, mask_path="mask.png"), root=tmp_path)
+    how = {"roots": found.roots, "folder": tmp_path / "cache", "workers": 0}
+    lesion_places(rows_of(found, unit="lesion"), **how)
+
+    monkeypatch.setattr("mammoscope.batches.places.PIXELS_VERSION", "another")
+    monkeypatch.setattr("mammoscope.batches.places.mask_box", lambda *_, **__: (1.0, 2.0, 3.0, 4.0))
+
+    assert lesion_places(rows_of(found, unit="lesion"), **how).row(0)[:4] == (1.0, 2.0, 3.0, 4.0)
+
+
 def test_a_mask_of_another_grid_is_told_and_its_lesion_not_cut_somewhere(tmp_path: Path) -> None:
     breast_with_spot(tmp_path / "a.png")
     mask_of(tmp_path / "mask.png", shape=(320, 240))
