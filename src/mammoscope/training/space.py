@@ -140,7 +140,8 @@ def _dimension(value: dict[str, Any], *, key: str, recipe: Recipe, file: str) ->
     try:
         if "choices" in value:
             return Choices.model_validate_json(json.dumps(value, default=str))
-        whole = all(isinstance(one, int) for one in (value.get("low"), value.get("high"), now))
+        ends = value.get("low"), value.get("high")
+        whole = all(isinstance(one, int) for one in ends) and (now is None or isinstance(now, int))
         return Range.model_validate({**value, "whole": whole})
     except ValidationError as error:
         first = error.errors()[0]
