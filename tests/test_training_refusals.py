@@ -24,6 +24,7 @@ from mammoscope.records import Index, Record, index_of, write_index
 from mammoscope.training import Data, Recipe, Stage, Start, Training, design_of, memory, read_recipe, train
 from mammoscope.training.lines import located
 from mammoscope.training.memory import GIB, check_memory, need_of
+from mammoscope.training.reach import check_reach
 from mammoscope.training.start import starting_network
 from mammoscope.vocabulary import Density, Laterality, View
 
@@ -524,3 +525,16 @@ def test_the_command_names_the_line_of_what_it_refuses(tmp_path: Path) -> None:
 
     assert isinstance(done.exception, RecipeError) or done.exit_code == 2
     assert "mine.toml:3 target = 'density'" in f"{done.output}{done.exception}"
+
+
+def test_a_kernel_over_the_whole_of_its_map_is_refused_in_bfloat16_on_a_processor() -> None:
+    model = PatchToWhole(backbone=SimpleCnn(channels=(4, 8)), top=(8, 8, 8, 8))
+    recipe = TINY.model_copy(update={"model": model, "training": Training(precision="bfloat16")})
+    network = starting_network(recipe, data=data(), start=None)
+
+    with pytest.raises(RecipeError, match=r"precision = 'bfloat16': a kernel of 3 x 3 \(.*\) reads a map of 1 x 1"):
+        check_reach(recipe, network=network, device=CPU)
+
+    check_reach(recipe, network=network, device=torch.device("cuda"))
+    whole = recipe.model_copy(update={"training": Training()})
+    check_reach(whole, network=network, device=CPU)

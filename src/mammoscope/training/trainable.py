@@ -11,6 +11,7 @@ from mammoscope.training.freezing import check_unfreeze
 from mammoscope.training.memory import check_memory, check_weights
 from mammoscope.training.patching import patch_logits
 from mammoscope.training.processes import ALONE, Team
+from mammoscope.training.reach import check_reach
 from mammoscope.training.recipe import Recipe
 from mammoscope.training.start import Start, starting_network
 
@@ -39,6 +40,7 @@ def trainable(
     check_weights(recipe, device=device)
     network = starting_network(recipe, data=data, start=start)
     check_answer(network)
+    check_reach(recipe, network=network, device=device)
     check_layer(recipe, network=network)
     for stage in recipe.stages:
         check_unfreeze(network, stage)
