@@ -50,8 +50,14 @@ IDEAS: Mapping[str, dict[str, dict[str, Any]]] = {
         "stage": PLAIN_STAGE,
     },
 }
-BEGUN: Mapping[str, dict[str, Any]] = {"from-random": {"start": None}, "from-phantom": {}}
-AGAINST = {"from-phantom": "from-random"}
+AGAIN: dict[str, Any] = {"seed": 1, "split_seed": 0}
+BEGUN: Mapping[str, dict[str, Any]] = {
+    "from-random": {"start": None},
+    "from-phantom": {},
+    "from-random-1": {"start": None} | AGAIN,
+    "from-phantom-1": AGAIN,
+}
+AGAINST = {"from-phantom": "from-random", "from-phantom-1": "from-random-1"}
 SEEDS = ("base", "seed-1", "seed-2")
 
 
@@ -115,7 +121,7 @@ def main() -> None:
     runs = {}
     for name in given.only or (*IDEAS, *BEGUN):
         started = time.perf_counter()
-        start = phantom_start(out, patients=given.patients) if name == "from-phantom" else None
+        start = phantom_start(out, patients=given.patients) if name.startswith("from-phantom") else None
         done = run_recipe(changed(name), data=given.data, run=out / name, cache=out / "cache", start=start)
         print(f"{name:18} {time.perf_counter() - started:6.0f} s  {done.lines[0]}", flush=True)
         runs[name] = out / name
