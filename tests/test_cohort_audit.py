@@ -3,6 +3,8 @@
 import io
 import json
 import math
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +88,16 @@ def test_a_whole_file_is_sound_and_half_of_it_is_truncated(tmp_path: Path, name:
     assert f"own/a: {name} is" in cut.table["message"][0]
 
 
+@pytest.fixture
+def usual_depth() -> Iterator[None]:
+    """Python's own limit of recursion, which other libraries raise for the whole process."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)
+    yield
+    sys.setrecursionlimit(before)
+
+
+@pytest.mark.usefixtures("usual_depth")
 def test_a_header_that_nests_without_end_is_a_finding(tmp_path: Path) -> None:
     level = bytes.fromhex("54002002 5351 0000 ffffffff feff00e0 ffffffff")
     whole = dicom()

@@ -59,11 +59,11 @@ def small(recipe: Recipe) -> Recipe:
         told["model"] |= {"patch_px": 32, "factor": 2, "patches": 2}
     told["patches"] |= {"patch_px": 32, "each": 2}
     side = LEAST_PX.get(str(getattr(recipe.model, "backbone", "")), SMALL_PX)
-    if recipe.model.kind == "patch-to-whole":
-        side = 2 * SMALL_PX  # its top halves the map twice, and a map of one pixel is refused in bfloat16
     told["preprocess"] |= {"rows": side, "cols": side}
     told["stages"] = [one | {"epochs": 1, "warmup_epochs": min(1.0, one["warmup_epochs"])} for one in told["stages"]]
     told["stages"] = [*told["stages"][:-1], *(one | {"epochs": 2} for one in told["stages"][-1:])]
+    if recipe.model.kind in {"patch-to-whole", "global-local"}:
+        told["training"] |= {"precision": "float32"}  # their maps come down to a pixel, which is refused in bfloat16
     told["training"] |= {"batch_size": 8, "accumulate": min(2, recipe.training.accumulate)}
     told["measure"] |= {"replicates": 100}
     told["split"] |= {"train": 0.5, "tune": 0.25, "test": 0.25} if recipe.split.kind == "ratio" else {"tune": 0.3}

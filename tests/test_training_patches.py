@@ -240,9 +240,12 @@ def test_data_without_lesions_are_refused(seen: Data, recipe: Recipe, tmp_path: 
     ("changes", "message"),
     [
         ({"patches": {"patch_px": 65}}, r"\[patches\] patch_px = 65: larger than the prepared pictures of 64 x 48"),
-        ({"input": {"unit": "lesion"}}, "patches are cut from whole pictures, and the samples are lesions"),
-        ({"model": {"kind": "simple-cnn"}}, "a stage on patches needs model kind 'patch-to-whole'"),
-        ({"stages": [{"on": "patches"}]}, "the last stage must be on samples"),
+        ({"input": {"unit": "lesion"}}, r"\[input\] unit = 'lesion': patches are cut from whole pictures"),
+        (
+            {"model": {"kind": "simple-cnn"}},
+            r"\[model\] kind = 'simple-cnn': a stage on patches needs 'patch-to-whole'",
+        ),
+        ({"stages": [{"on": "patches"}]}, "stage 1, the last, must be on samples"),
         ({"stages": [{"on": "patches", "freeze": "backbone"}, {}]}, "frozen whole, nothing learns. Set unfreeze"),
     ],
 )

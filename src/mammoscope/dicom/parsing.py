@@ -72,11 +72,12 @@ def parse(path: Path, *, pixels: bool = True, defer: bool = True) -> pydicom.Dat
             except _DeflatedError:
                 file.seek(0)
                 found = pydicom.dcmread(file, force=True, stop_before_pixels=not pixels)
-    except RecursionError:
-        raise refusal(path, "implausible", "its sequences are nested without end. Leave it out of the index") from None
     except ImageError:
         raise
     except UNPARSABLE as error:
+        if isinstance(error, RecursionError) or isinstance(error.__context__, RecursionError):  # pydicom renames some
+            what = "its sequences are nested without end. Leave it out of the index"
+            raise refusal(path, "implausible", what) from None
         raise _unparsable(path, error) from error
     _refuse_overlong(found, path)
     return found
