@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from mammoscope.dicom import facts
-from mammoscope.dicom.display import Lut, Rescale, Window
+from mammoscope.dicom.display import Lut, Rescale
 from mammoscope.dicom.header import Header, tagged
 from mammoscope.dicom.parsing import looks_like_dicom, parse, quiet
 from mammoscope.errors import ImageError
@@ -113,8 +113,9 @@ def _hold_together(header: Header, wanted: Preprocess, *, slab: tuple[int, int])
     for asked, what in ((facts.modality_of, "rescale"), (facts.spacing_of, "spacing")):
         for at, other in enumerate(others, start=slab[0] + 1):
             one, another = asked(first), asked(other)
-            if not isinstance(one, Lut) and one != another:
-                told = f"slices {slab[0]} and {at} differ in {what}: {one} and {another}. Read them one by one"
+            if _comparable(one) != _comparable(another):
+                kinds = " and ".join("a table" if isinstance(each, Lut) else str(each) for each in (one, another))
+                told = f"slices {slab[0]} and {at} differ in {what}: {kinds}. Read them one by one"
                 raise refusal(header.path, "unsupported_pixels", f"{told}: read_slices")
     how = partial(facts.voi_of, index=wanted.window_index, explanation=wanted.window_explanation)
     shown = _comparable(how(first))
@@ -124,8 +125,9 @@ def _hold_together(header: Header, wanted: Preprocess, *, slab: tuple[int, int])
         header.note("oddity", f"{differ} slices have another window than slice {slab[0]}, which shows the slab", cause)
 
 
-def _comparable(voi: Window | Lut | None) -> Window | tuple[int, int, bytes] | None:
-    return (voi.first, voi.bits, voi.entries.tobytes()) if isinstance(voi, Lut) else voi
+def _comparable(value: object) -> object:
+    """A table by its entries, which arrays do not compare as one; anything else as it is."""
+    return (value.first, value.bits, value.entries.tobytes()) if isinstance(value, Lut) else value
 
 
 def _combined(header: Header, wanted: Preprocess) -> Literal["mean", "max", "min"]:

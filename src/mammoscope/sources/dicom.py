@@ -39,15 +39,15 @@ def _tell(left_out: list[tuple[str, ImageError]]) -> None:
     """Name what is not in the index: a few files of each code, and each file with its reason where all is logged."""
     codes: dict[str, list[str]] = {}
     for path, why in left_out:
-        codes.setdefault(why.code, []).append(path)
-        LOG.info("left out: %s: %s", path, why)
-    told = "; ".join(f"{len(paths):,} {code}: {_names(paths)}" for code, paths in sorted(codes.items()))
+        codes.setdefault(why.code, []).append(path.rpartition("/")[2])  # a folder may be called after a patient
+        LOG.info("left out: %s", why)
+    told = "; ".join(f"{len(names):,} {code}: {_shown(names)}" for code, names in sorted(codes.items()))
     LOG.warning("left out, and `mammoscope -v index` says why of each: %s", told)
 
 
-def _names(paths: list[str]) -> str:
-    more = len(paths) - NAMED
-    return ", ".join(paths[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
+def _shown(names: list[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _dicom_files(root: Path) -> Iterator[str]:
