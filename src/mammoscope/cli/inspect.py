@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from mammoscope.cli.options import AsJson, Workers
+from mammoscope.cli.options import AsJson, Slices, Workers
 
 if TYPE_CHECKING:
     from mammoscope.images import Preprocess
@@ -37,6 +37,10 @@ def inspect(
         bool | None,
         typer.Option(help=f"with --out: a picture of each file [default: of at most {MANY} files]"),
     ] = None,
+    slab: Annotated[
+        str | None, typer.Option(metavar="FIRST-LAST", help="read these slices of volumes as one picture, their mean")
+    ] = None,
+    slices: Slices = False,
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
@@ -48,9 +52,14 @@ def inspect(
     from mammoscope.cli.progress import counted
     from mammoscope.images.folder import find_pictures
     from mammoscope.images.inspection import inspect_files
+    from mammoscope.images.volumes import find_slices
 
     preprocess, source = _settings(size, recipe, bundle)
+    if slab is not None:
+        preprocess = _of_slab(preprocess, slab, slices=slices)
     found = find_pictures(files, leave_out=out)
+    if slices:
+        found = find_slices(found, workers=workers)
     many = len(found) > FEW or any(file.is_dir() for file in files)
     drawn = out if out is not None and (len(found) <= MANY if pictures is None else pictures) else None
     sheets = None
@@ -109,6 +118,17 @@ def _print_json(
         stream.write(("," if number > 1 else "") + "\n" + json.dumps(one.as_json()))
     counts = {"files": number, "failed": codes.total(), "codes": codes}
     stream.write(f'\n], "counts": {json.dumps(counts)}}}\n')
+
+
+def _of_slab(preprocess: "Preprocess", slab: str, *, slices: bool) -> "Preprocess":
+    if slices:
+        raise typer.BadParameter("choose one of them", param_hint="--slab, --slices")
+    words = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", slab)
+    first, last = (int(words[1]), int(words[2] or words[1])) if words else (0, 0)
+    if not 1 <= first <= last:
+        said = f"{slab!r} is not a slice or two, the first first, such as 12 or 20-29; slices count from 1"
+        raise typer.BadParameter(said, param_hint="--slab")
+    return preprocess.model_copy(update={"slab": (first, last)})
 
 
 def _settings(size: str | None, recipe: str | None, bundle: Path | None) -> "tuple[Preprocess, str]":

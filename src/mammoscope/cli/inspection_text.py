@@ -32,11 +32,14 @@ def print_trail(inspected: Inspected) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = PIPED_WIDTH
-    name = printable(inspected.file)
+    name = printable(inspected.label)
     found = inspected.inspection
     if found is None:
         line, message = name, printable(str(inspected.message))
-        grid = _grid([(str(inspected.code), message.removeprefix(f"{Path(name).name}: "), "")], odd=str(inspected.code))
+        grid = _grid(
+            [(str(inspected.code), message.removeprefix(f"{printable(Path(inspected.file).name)}: "), "")],
+            odd=str(inspected.code),
+        )
     else:
         line, grid = "   ".join([name, *_facts(found)]), _grid(_lines(found.trail), odd="oddity")
     _print(console, Text(line, style="bold"), grid)
@@ -66,7 +69,7 @@ def _print(console: Console, *parts: RenderableType) -> None:
 
 def table_row(inspected: Inspected) -> tuple[str, ...]:
     """One file, in the order of `HEADS`."""
-    found, name = inspected.inspection, printable(inspected.file)
+    found, name = inspected.inspection, printable(inspected.label)
     if found is None:
         return (*[""] * (len(HEADS) - 2), str(inspected.code), name)
     return (

@@ -19,6 +19,9 @@ Cache = Annotated[Path | None, typer.Option("--cache", help="folder of prepared 
 Workers = Annotated[
     int | None, typer.Option("--workers", min=0, help="guarded processes [default: one per processor]; 0: none")
 ]
+Slices = Annotated[
+    bool, typer.Option("--slices", help="each slice of tomosynthesis volumes by itself; other files as they are")
+]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, mps or auto")]
 Track = Annotated[
     list[str] | None,

@@ -56,11 +56,13 @@ def read_size(path: Path) -> tuple[tuple[int, int], tuple[float, float] | None]:
 
 
 def count_slices(path: Path) -> int:
-    """Number of Frames (0028,0008) of one DICOM file, 1 of any other; its pixels are not read.
+    """Number of Frames (0028,0008) of one DICOM file, 1 of any other, also of none; its pixels are not read.
 
     Raises:
         ImageError: The header cannot be parsed.
     """
+    if not path.is_file():  # it is refused where it is read
+        return 1
     with path.open("rb") as file:
         if not looks_like_dicom(file.read(132)):
             return 1
@@ -87,7 +89,7 @@ def _levels(header: Header, layout: Layout, wanted: Preprocess) -> Levels:
     if wanted.slab is None:
         what = (
             f"holds {layout.frames} slices. Name the slab to read, slab = [first, last] of [preprocess], "
-            "or read them one by one: read_slices"
+            "or read them one by one: --slices, or read_slices in Python"
         )
         raise refusal(header.path, "multi_frame", what)
     first, last = wanted.slab

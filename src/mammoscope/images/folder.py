@@ -16,15 +16,32 @@ SUFFIXES = frozenset({".dcm", ".dicom", ".png", ".pgm", ".jpg", ".jpeg", ".tif",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One file.
+    """One file, or one slice of it.
 
     Attributes:
         path: Where it lies.
         name: Its name; in a folder, its path from there.
+        slice_number: Of a tomosynthesis volume, from 1; None where the file is meant as a whole.
     """
 
     path: Path
     name: str
+    slice_number: int | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name, and which slice."""
+        return labelled(self.name, self.slice_number)
+
+
+def labelled(name: str, slice_number: int | None) -> str:
+    """The name of a file, and which slice of it.
+
+    Example:
+        >>> labelled("a.dcm", 3), labelled("a.dcm", None)
+        ('a.dcm slice 3', 'a.dcm')
+    """
+    return name if slice_number is None else f"{name} slice {slice_number}"
 
 
 def find_pictures(named: Iterable[Path], *, leave_out: Path | None = None) -> list[Found]:

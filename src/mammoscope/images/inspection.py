@@ -8,13 +8,14 @@ from typing import Any
 
 from mammoscope.images.breast import Side, bounding_box
 from mammoscope.images.captions import oddities, stored_words, window_words
-from mammoscope.images.folder import Found
+from mammoscope.images.folder import Found, labelled
 from mammoscope.images.geometry import Box, Geometry
 from mammoscope.images.guarded import Answer, answers
 from mammoscope.images.panels import Thumb, display_settings, draw_panels, draw_thumb, encode_png
 from mammoscope.images.preprocess import Preprocess
 from mammoscope.images.reading import read_with_sight
 from mammoscope.images.sight import Sight
+from mammoscope.images.volumes import settings_for
 from mammoscope.storage import whole_file
 from mammoscope.trail import Step
 from mammoscope.vocabulary import Laterality, Trait, View
@@ -99,6 +100,7 @@ class Inspected:
 
     Attributes:
         file: Its name; in a folder, its path from there.
+        slice_number: Of a volume whose slices are looked into, from 1.
         inspection: Without the PNG, which is in its file by now.
         code: One of `CODES`, or `internal`.
         message: Names the file.
@@ -106,14 +108,21 @@ class Inspected:
     """
 
     file: str
+    slice_number: int | None = None
     inspection: Inspection | None = None
     code: str | None = None
     message: str | None = None
     picture: str | None = None
 
+    @property
+    def label(self) -> str:
+        """Name of the file, and which slice."""
+        return labelled(self.file, self.slice_number)
+
     def as_json(self) -> dict[str, Any]:
-        """Of a file that could not be read, only `file`, `code`, `message` and `picture`."""
-        about = {"file": self.file, "code": self.code, "message": self.message, "picture": self.picture}
+        """Of a file that could not be read, only `file`, `slice`, `code`, `message` and `picture`."""
+        about = {"file": self.file, "slice": self.slice_number, "code": self.code, "message": self.message}
+        about |= {"picture": self.picture}
         return about if self.inspection is None else about | self.inspection.as_json()
 
 
@@ -121,7 +130,7 @@ def inspect_file(found: Found, *, preprocess: Preprocess, picture: bool = False,
     """Look into one file.
 
     Args:
-        found: The file, and the name that its picture tells.
+        found: The file, which slice of it, and the name that its picture tells.
         preprocess: What the final pixels should be.
         picture: Also draw original, what was found and final picture side by side.
         thumb: Also draw the final picture, small.
@@ -129,11 +138,12 @@ def inspect_file(found: Found, *, preprocess: Preprocess, picture: bool = False,
     Raises:
         ImageError: It is not a readable mammogram.
     """
+    preprocess = settings_for(found, preprocess)
     mammogram, sight = read_with_sight(found.path, preprocess=preprocess)
     drawn = None
     if picture:
         shown, _ = read_with_sight(found.path, preprocess=display_settings(preprocess))
-        drawn = encode_png(draw_panels(mammogram, sight=sight, shown=shown, preprocess=preprocess, name=found.name))
+        drawn = encode_png(draw_panels(mammogram, sight=sight, shown=shown, preprocess=preprocess, name=found.label))
     return Inspection(
         laterality=mammogram.laterality,
         view=mammogram.view,
@@ -200,7 +210,7 @@ def picture_names(files: Sequence[Found]) -> list[str]:
     taken: set[str] = set()
     names = []
     for found in files:
-        plain = "".join(letter if letter.isprintable() else "_" for letter in found.name.replace("/", "_"))
+        plain = "".join(letter if letter.isprintable() else "_" for letter in found.label.replace("/", "_"))
         stem = plain[-LONGEST_NAME:].lstrip(".") or "picture"
         name, number = f"{stem}.png", 1
         while name.casefold() in taken:
@@ -213,14 +223,15 @@ def picture_names(files: Sequence[Found]) -> list[str]:
 
 def _kept(found: Found, answer: Answer[Inspection], name: str, folder: Path | None) -> Inspected:
     """Write the picture, so that only small things wait for their turn."""
-    inspection = answer.result
+    inspection, which = answer.result, found.slice_number
     if inspection is None:
-        return Inspected(file=found.name, code=answer.code, message=answer.message)
+        return Inspected(file=found.name, slice_number=which, code=answer.code, message=answer.message)
     if folder is None or inspection.picture is None:
-        return Inspected(file=found.name, inspection=inspection)
+        return Inspected(file=found.name, slice_number=which, inspection=inspection)
     with whole_file(folder / name) as temporary:
         temporary.write_bytes(inspection.picture)
-    return Inspected(file=found.name, inspection=replace(inspection, picture=None), picture=name)
+    shown = replace(inspection, picture=None)
+    return Inspected(file=found.name, slice_number=which, inspection=shown, picture=name)
 
 
 def _breast_box(sight: Sight) -> Box | None:

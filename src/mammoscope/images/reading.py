@@ -106,8 +106,7 @@ def read_slices(path: Path, *, preprocess: Preprocess | None = None) -> Iterator
         ImageError: As `read_mammogram`.
     """
     wanted = preprocess or Preprocess()
-    slices = count_slices(path) if path.is_file() else 1  # what is no file is refused where it is read
-    for number in range(1, slices + 1):
+    for number in range(1, count_slices(path) + 1):
         yield read_mammogram(path, preprocess=wanted.model_copy(update={"slab": (number, number)}))
 
 

@@ -10,17 +10,18 @@ import polars as pl
 
 from mammoscope.calibrators import Temperature
 from mammoscope.errors import BundleError, SourceError
-from mammoscope.images import Limits, Mammogram, read_mammogram
+from mammoscope.images import Limits, Mammogram, Preprocess, read_mammogram
 from mammoscope.images.folder import Found, find_pictures
 from mammoscope.images.guarded import Answer, answers
 from mammoscope.images.mammogram import SEVERAL, several_people
+from mammoscope.images.volumes import find_slices, settings_for
 from mammoscope.models.bundle import Likeness, Manifest, Sample
 from mammoscope.models.ensemble import AnyBundle
 from mammoscope.referral import REFER
 from mammoscope.vocabulary import Laterality
 
 NAMES = (
-    *("file", "score", "probability", "call", "answer", "possible", "coverage", "unlike"),
+    *("file", "slice", "score", "probability", "call", "answer", "possible", "coverage", "unlike"),
     *("laterality", "view", "traits", "code", "message"),
 )
 UNLIKE = "unlike-training"
@@ -32,6 +33,7 @@ def predict_files(
     files: Iterable[Path],
     *,
     clinical: pl.DataFrame | None = None,
+    slices: bool = False,
     limits: Limits | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -44,12 +46,15 @@ def predict_files(
             exam, the mammograms of one exam lie in one folder.
         clinical: Columns that the bundle reads beside pictures, with a column `file` that has the name of each file as
             `find_pictures` gives it, or of a breast or exam its folder; who is not in it is unknown.
+        slices: Score each slice of a tomosynthesis volume; otherwise the slab that the bundle names, and a volume is
+            refused where it names none.
         limits: What reading one file may cost; the defaults if None.
         workers: Guarded processes that read; one per processor when not given. With 0 this one reads, too.
         progress: Called with (files done, files in all).
 
     Returns:
-        One row a file, in the order given: `file` (its name; in a folder, its path from there), `score`,
+        One row a file, in the order given: `file` (its name; in a folder, its path from there), `slice` (its number
+        where slices are scored, from 1; None for other files), `score`,
         `probability` (None where the bundle has no calibrator), `call` (positive, negative, or None without a
         threshold), `laterality`, `view`, `traits` (what sets it apart from a plain mammogram); or `code` and `message`
         where the file could not be read. Of more than two classes `call` is the one with the highest `score`,
@@ -63,7 +68,8 @@ def predict_files(
         limit, and there `answer` is `refer` while the score stands; None within. Without them all four are None.
 
     Raises:
-        BundleError: The bundle is a control, trained on labels that were exchanged between patients.
+        BundleError: The bundle is a control, trained on labels that were exchanged between patients; or slices are
+            asked of one that answers per breast or exam.
         SourceError: A folder holds no mammogram, or the clinical table lacks a column.
     """
     if bundle.manifest.is_control:
@@ -72,8 +78,10 @@ def predict_files(
             "answers mean nothing. Use the bundle of the run it is a control of"
         )
     found = find_pictures(files)
+    if slices:
+        found = _taken_apart(found, bundle.manifest, limits=limits, workers=workers)
     told = partial(_clinical, bundle, clinical)
-    read = partial(read_mammogram, preprocess=bundle.manifest.preprocess, is_crop=bundle.manifest.unit == "lesion")
+    read = partial(_read, preprocess=bundle.manifest.preprocess, is_crop=bundle.manifest.unit == "lesion")
     arrived: dict[int, Answer[Mammogram]] = {}
     bags = bundle.manifest.design.bags
     rows: list[dict[str, Any]] = [{}] * len(found)
@@ -82,10 +90,9 @@ def predict_files(
     for at, one in enumerate(found):
         exams.setdefault(one.path.parent, []).append(at)
     missing = {folder: len(same) for folder, same in exams.items()}
-    for done, answer in enumerate(answers(read, (one.path for one in found), limits=limits, workers=workers), start=1):
-        name = found[answer.at].name
+    for done, answer in enumerate(answers(read, found, limits=limits, workers=workers), start=1):
         if answer.result is None or not bags:
-            rows[answer.at] = _row(bundle, answer, name=name, told=told)
+            rows[answer.at] = _row(bundle, answer, found=found[answer.at], told=told)
         if bags:
             arrived[answer.at] = answer
             folder = found[answer.at].path.parent
@@ -95,6 +102,19 @@ def predict_files(
         if progress is not None:
             progress(done, len(found))
     return [*sorted(together, key=lambda row: str(row["file"])), *(row for row in rows if row)]
+
+
+def _taken_apart(found: list[Found], manifest: Manifest, *, limits: Limits | None, workers: int | None) -> list[Found]:
+    if manifest.design.bags:
+        raise BundleError(
+            f"{manifest.name}: answers per {manifest.unit}, from its pictures together, and a slice is a picture by "
+            "itself. Use a bundle that answers per image"
+        )
+    return find_slices(found, limits=limits, workers=workers)
+
+
+def _read(found: Found, *, preprocess: Preprocess, is_crop: bool) -> Mammogram:
+    return read_mammogram(found.path, preprocess=settings_for(found, preprocess), is_crop=is_crop)
 
 
 def _rows(
@@ -119,14 +139,14 @@ def _rows(
 
 
 def _row(
-    bundle: AnyBundle, answer: Answer[Mammogram], *, name: str, told: Callable[[str], pl.DataFrame | None]
+    bundle: AnyBundle, answer: Answer[Mammogram], *, found: Found, told: Callable[[str], pl.DataFrame | None]
 ) -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(NAMES) | {"file": name}
+    row: dict[str, Any] = dict.fromkeys(NAMES) | {"file": found.name, "slice": found.slice_number}
     mammogram = answer.result
     if mammogram is None:
         return row | {"code": answer.code, "message": answer.message}
     about = {"laterality": mammogram.laterality, "view": mammogram.view, "traits": list(mammogram.traits)}
-    return row | about | _answered(bundle, mammogram, clinical=told(name))
+    return row | about | _answered(bundle, mammogram, clinical=told(found.name))
 
 
 def _answered(bundle: AnyBundle, sample: Sample, *, clinical: pl.DataFrame | None) -> dict[str, Any]:

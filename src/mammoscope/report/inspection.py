@@ -138,8 +138,8 @@ def _tile(inspected: Inspected, *, number: int) -> Tile:
     message = printable(inspected.message or "").removeprefix(f"{printable(Path(inspected.file).name)}: ")
     about: Tile = {
         "number": number,
-        "file": printable(inspected.file),
-        "short": _shortened(printable(inspected.file)),
+        "file": printable(inspected.label),
+        "short": _shortened(printable(inspected.label)),
         "code": inspected.code,
         "message": message,
         "href": None if inspected.picture is None else quote(inspected.picture),
