@@ -220,7 +220,8 @@ def test_everything_can_be_written_as_json(dicom: Found) -> None:
 def test_a_failure_is_a_code_and_a_message() -> None:
     failed = Inspected(file="a.dcm", code="empty", message="a.dcm: has no bytes")
 
-    assert failed.as_json() == {"file": "a.dcm", "code": "empty", "message": "a.dcm: has no bytes", "picture": None}
+    told = {"file": "a.dcm", "slice": None, "code": "empty", "message": "a.dcm: has no bytes", "picture": None}
+    assert failed.as_json() == told
 
 
 def test_names_of_pictures_differ_and_stay_in_their_folder() -> None:

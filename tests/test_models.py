@@ -73,6 +73,26 @@ def test_the_seed_decides_the_weights_and_no_global_generator_moves(model: Simpl
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
+FAMILIES = ["resnet18", "efficientnet_b0", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "convnext_atto"]
+
+
+@pytest.mark.parametrize("backbone", FAMILIES)
+def test_a_network_whose_weights_were_not_drawn_is_the_other_once_it_has_its_weights(backbone: str) -> None:
+    of = Design(model=TimmModel(backbone=backbone), rows=224, cols=224)
+    drawn, before = build(of, seed=1), torch.get_rng_state()
+
+    read = build(of, seed=None)
+    read.load_state_dict(drawn.state_dict())
+
+    assert torch.equal(before, torch.get_rng_state())
+    for (name, one), (same, other) in zip(drawn.named_buffers(), read.named_buffers(), strict=True):
+        assert name == same
+        torch.testing.assert_close(other, one, rtol=0, atol=0)  # also those that no file holds
+    pixels = torch.rand(1, 1, 224, 224)
+    with torch.inference_mode():
+        torch.testing.assert_close(read.eval()(pixels), drawn.eval()(pixels), rtol=0, atol=0)
+
+
 def test_an_unknown_backbone_is_answered_with_the_nearest() -> None:
     with pytest.raises(RecipeError, match="timm has no 'resnet81'.*; did you mean 'resnet"):
         build(design(TimmModel(backbone="resnet81")), seed=0)

@@ -46,6 +46,7 @@ from mammoscope.vocabulary import view_number
 
 FORMAT = "2"
 GATE = "gate.safetensors"
+WEIGHTS = "model.safetensors"
 
 Sample = Mammogram | Sequence[Mammogram]
 """What one answer is about: a mammogram, or all of a breast or exam."""
@@ -251,8 +252,8 @@ class Bundle:
         Raises:
             StorageError: The file system refused.
         """
-        save_tensors(self.network.state_dict(), path=folder / "model.safetensors")
-        digest, gated = _sha256(folder / "model.safetensors"), None
+        save_tensors(self.network.state_dict(), path=folder / WEIGHTS)
+        digest, gated = _sha256(folder / WEIGHTS), None
         if self.gate is None:
             (folder / GATE).unlink(missing_ok=True)
         else:
@@ -269,20 +270,10 @@ class Bundle:
         Raises:
             BundleError: A file is missing, damaged, of another version, or not the one the manifest names.
         """
-        manifest = _manifest(folder)
-        file = folder / "model.safetensors"
-        if not file.is_file():
-            raise BundleError(f"{folder.name}: has no model.safetensors. Copy the whole folder")
-        if _sha256(file) != manifest.weights_sha256:
-            raise BundleError(f"{folder.name}: model.safetensors is not the file the manifest names. Fetch it again")
-        if manifest.pixels_version != PIXELS_VERSION:
-            raise BundleError(
-                f"{folder.name}: trained on pixels of version {manifest.pixels_version}, this program makes version "
-                f"{PIXELS_VERSION}: scores would not be the same. Use the program it was trained with, or train again"
-            )
-        network = build(manifest.design, seed=0, fetch=False)
+        manifest = read_manifest(folder)
+        network = build(manifest.design, seed=None)
         try:
-            tensors = load_file(file)
+            tensors = load_file(folder / WEIGHTS)
             if manifest.estimator is not None:
                 fitted = part_of(tensors, "estimator")
                 network.estimator = restore_estimator(manifest.estimator, fitted)
@@ -292,6 +283,25 @@ class Bundle:
             reason = str(error).splitlines()[0]
             raise BundleError(f"{folder.name}: the weights do not fit the model ({reason}). Fetch it again") from error
         return cls(manifest=manifest, network=network.eval(), gate=_gate(folder, manifest, network=network))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What a bundle says of itself, once its weights are known to be those that it names.
+
+    Raises:
+        BundleError: A file is missing, damaged, of another version, or not the one the manifest names.
+    """
+    manifest, file = _manifest(folder), folder / WEIGHTS
+    if not file.is_file():
+        raise BundleError(f"{folder.name}: has no {WEIGHTS}. Copy the whole folder")
+    if _sha256(file) != manifest.weights_sha256:
+        raise BundleError(f"{folder.name}: {WEIGHTS} is not the file the manifest names. Fetch it again")
+    if manifest.pixels_version != PIXELS_VERSION:
+        raise BundleError(
+            f"{folder.name}: trained on pixels of version {manifest.pixels_version}, this program makes version "
+            f"{PIXELS_VERSION}: scores would not be the same. Use the program it was trained with, or train again"
+        )
+    return manifest
 
 
 def _gate(folder: Path, manifest: Manifest, *, network: Classifier) -> Gate | None:

@@ -22,6 +22,7 @@ from mammoscope.models.heads import Head
 from mammoscope.models.histogram import HistogramEncoder, HistogramModel
 from mammoscope.models.inputs import Inputs
 from mammoscope.models.tasks import Task
+from mammoscope.models.undrawn import Undrawn
 
 MALIGNANT = Task(name="malignant", classes=("no", "yes"), kind="binary")
 FUSED = 32  # values that the clinical columns become beside a picture's vector
@@ -225,14 +226,14 @@ class FromEncoded(nn.Module):
         return self.network.answer(self.network.combined(encoded, present, codes), clinical)
 
 
-def build(design: Design, *, seed: int, fetch: bool = True) -> Classifier:
+def build(design: Design, *, seed: int | None, fetch: bool = True) -> Classifier:
     """Build a network with its starting weights.
 
     Args:
         design: What decides its shape.
-        seed: Of the random weights. The global generator is left as it was.
-        fetch: Load pretrained weights where the config asks for them; False when the weights
-            of a bundle or checkpoint follow anyway.
+        seed: Of the random weights; None where the weights of a bundle follow, every one: then none are drawn or
+            fetched. The global generator is left as it was.
+        fetch: Load pretrained weights where the config asks for them.
 
     Returns:
         The network, in training mode, on the CPU.
@@ -245,6 +246,9 @@ def build(design: Design, *, seed: int, fetch: bool = True) -> Classifier:
         >>> network(torch.zeros(2, 1, 32, 32)).shape
         torch.Size([2, 1])
     """
+    if seed is None:
+        with Undrawn():
+            return Classifier(_encoder(design, fetch=False), design=design)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Classifier(_encoder(design, fetch=fetch), design=design)

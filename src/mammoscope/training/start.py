@@ -9,7 +9,8 @@ from safetensors.torch import load
 from torch import Tensor
 
 from mammoscope.errors import RecipeError
-from mammoscope.models import Bundle, Classifier, Design, build
+from mammoscope.models import Classifier, Design, build
+from mammoscope.models.bundle import WEIGHTS, read_manifest
 from mammoscope.training.alarms import Event
 from mammoscope.training.data import Data
 from mammoscope.training.recipe import Recipe
@@ -43,10 +44,10 @@ def read_start(folder: Path) -> Start:
         BundleError: It is not a bundle.
     """
     inside = folder / "bundle" if (folder / "bundle" / "bundle.json").is_file() else folder
-    manifest = Bundle.from_pretrained(inside).manifest
+    manifest = read_manifest(inside)
     return Start(
         name=manifest.name,
-        weights=inside / "model.safetensors",
+        weights=inside / WEIGHTS,
         fingerprint=manifest.weights_sha256,
         split=manifest.data.get("split"),
         sources=tuple(manifest.data.get("sources", ())),
