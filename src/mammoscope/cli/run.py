@@ -10,7 +10,7 @@ from mammoscope.cli.train import PermuteLabels, recipe_asked
 
 if TYPE_CHECKING:
     from mammoscope.pipeline import Done
-    from mammoscope.training.together import EnsembleRecipe
+    from mammoscope.training import EnsembleRecipe
 
 
 def run(
@@ -33,7 +33,7 @@ def run(
 
     On several GPUs: torchrun --nproc-per-node 4 -m mammoscope run ...
     """
-    from mammoscope.training.together import find_ensemble
+    from mammoscope.training import find_ensemble
 
     chain: dict[str, Any] = {"data": data, "cache": cache or out.parent / "cache", "workers": workers, "device": device}
     group = find_ensemble(recipe)
@@ -99,9 +99,8 @@ def _several(
 ) -> "Done":
     """Run every member, then put them together."""
     from mammoscope.cli.progress import counted, epochs
-    from mammoscope.pipeline import trackers_named
-    from mammoscope.pipeline.together import run_ensemble
-    from mammoscope.training.together import members_of
+    from mammoscope.pipeline import run_ensemble, trackers_named
+    from mammoscope.training import members_of
 
     for option, given in (("--start", start), ("--permute-labels", permute_labels)):
         if given is not None:

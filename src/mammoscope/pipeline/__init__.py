@@ -26,6 +26,7 @@ from mammoscope.pipeline.sealing import seal_run, seals_of
 from mammoscope.pipeline.siblings import Work
 from mammoscope.pipeline.similar import class_prototypes, similar_cases
 from mammoscope.pipeline.sweeping import Swept, sweep
+from mammoscope.pipeline.together import run_ensemble
 from mammoscope.pipeline.tracking import trackers_named
 from mammoscope.pipeline.whole import Done, run_recipe
 
@@ -61,6 +62,7 @@ __all__ = [
     "rank_runs",
     "repeat",
     "robustness",
+    "run_ensemble",
     "run_recipe",
     "seal_run",
     "seals_of",

@@ -11,8 +11,7 @@ from mammoscope.pipeline.results import measure
 from mammoscope.pipeline.whole import Done, run_recipe
 
 if TYPE_CHECKING:
-    from mammoscope.training import Recipe
-    from mammoscope.training.together import EnsembleRecipe
+    from mammoscope.training import EnsembleRecipe, Recipe
 
 
 def run_ensemble(

@@ -15,12 +15,14 @@ from mammoscope.training.schedule import learning_rate
 from mammoscope.training.shelf import find_recipe, shelf
 from mammoscope.training.stages import Stage, Training
 from mammoscope.training.start import Start, design_of, read_start
+from mammoscope.training.together import EnsembleRecipe, find_ensemble, members_of
 from mammoscope.training.tuning import scores_of
 
 __all__ = [
     "ALONE",
     "Checkpoint",
     "Data",
+    "EnsembleRecipe",
     "Event",
     "Measure",
     "Moment",
@@ -38,11 +40,13 @@ __all__ = [
     "control_of",
     "design_of",
     "embeddings_of",
+    "find_ensemble",
     "find_recipe",
     "joined",
     "launched",
     "learning_rate",
     "loss",
+    "members_of",
     "own_device",
     "permuted",
     "read_checkpoint",
