@@ -69,6 +69,23 @@ def jpeg_bits(stream: bytes) -> int | None:
     return None if frame is None else frame.bits
 
 
+def wavelet_bits(stream: bytes) -> int | None:
+    """Bits of a sample of the deepest component of a JPEG 2000 stream, signed or not; None if it has none.
+
+    Source:
+        ISO/IEC 15444-1 A.5.1: Csiz, then Ssiz of each component, whose top bit means signed.
+
+    Example:
+        >>> wavelet_bits(bytes.fromhex("ff4f ff51 0029") + bytes(34) + bytes.fromhex("0001 8b 01 01"))
+        12
+    """
+    at = stream.find(RASTER_START[0], 0, 4096)
+    if at < 0:
+        return None
+    components = int.from_bytes(stream[at + 40 : at + 42], "big")
+    return max((1 + (size & 0x7F) for size in stream[at + 42 : at + 42 + 3 * components : 3]), default=None)
+
+
 def can_hold(stream: bytes) -> bool:
     """Whether a stream is long enough for the picture that it claims.
 

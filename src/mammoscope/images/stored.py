@@ -22,7 +22,7 @@ from pydicom.uid import UID
 from mammoscope.dicom.header import Header, tagged, told
 from mammoscope.errors import ImageError
 from mammoscope.images.codecs import DctLevels, WaveletLevels
-from mammoscope.images.codestream import can_hold, claimed_shape, is_whole, jpeg_bits, precision
+from mammoscope.images.codestream import can_hold, claimed_shape, is_whole, jpeg_bits, precision, wavelet_bits
 from mammoscope.images.complaints import complaints
 from mammoscope.images.levels import ArrayLevels, Levels, Stored
 from mammoscope.images.picture import MAX_PIXELS, MIN_SIDE
@@ -224,16 +224,16 @@ def _stream(header: Header, layout: Layout, *, frame: int) -> bytes:
     if not can_hold(stream):
         what = f"{len(stream):,} bytes of compressed pixels cannot hold the picture they claim. Fetch the file again"
         raise refusal(path, "implausible", what)
-    _check_depth(header, layout, jpeg_bits(stream))
+    _check_depth(header, layout, jpeg_bits(stream) or wavelet_bits(stream))
     return stream
 
 
 def _check_depth(header: Header, layout: Layout, bits: int | None) -> None:
-    """Hold the depth of a JPEG against the header: some decoders abort where the two differ."""
+    """Hold the depth of a stream against the header: some decoders abort where it is larger, and the rest lose bits."""
     if bits is None:
         return
     if bits > layout.bits_allocated or (bits <= 8 < layout.bits_allocated and layout.syntax == EXTENDED):
-        what = f"its JPEG has samples of {bits} bits, its header {layout.bits_allocated} allocated. Leave it out"
+        what = f"its stream has samples of {bits} bits, its header {layout.bits_allocated} allocated. Leave it out"
         raise refusal(header.path, "implausible", what)
     if layout.syntax == EXTENDED and bits > 8 and not _available(layout.syntax, FOR_12_BIT):
         what = f"is JPEG Extended of {bits} bits. Install pylibjpeg-libjpeg (GPL), or convert it, with dcmdjpeg"
