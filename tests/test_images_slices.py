@@ -141,6 +141,22 @@ def test_slices_of_several_kinds_make_no_slab(tmp_path: Path, macro: str, items:
     assert len(list(read_slices(file, preprocess=AS_IS))) == SLICES
 
 
+def test_slices_that_go_through_a_table_make_no_slab(tmp_path: Path) -> None:
+    """The table was once applied to the mean of the slices; the brightest of a falling one was the darkest slice."""
+    file = saved(tmp_path)
+    dataset = dcmread(file)
+    falling = (4095 - np.arange(4096)).astype("<u2").tobytes()
+    dataset.ModalityLUTSequence = [item(LUTDescriptor=[4096, 0, 16], ModalityLUTType="US", LUTData=falling)]
+    dataset.save_as(file)
+
+    with pytest.raises(ImageError, match=r"Modality LUT Sequence .* is a table, .* --slices, or read_slices") as caught:
+        read_mammogram(file, preprocess=AS_IS.model_copy(update={"slab": (2, 3)}))
+
+    assert caught.value.code == "unsupported_pixels"
+    alone = read_mammogram(file, preprocess=AS_IS.model_copy(update={"slab": (2, 2)}))
+    np.testing.assert_allclose(alone.pixels, 1 - expected(volume()[1]), atol=1e-6)
+
+
 def test_slices_with_an_equal_rescale_of_their_own_make_a_slab(tmp_path: Path) -> None:
     groups = [item(RescaleSlope=2, RescaleIntercept=-100) for _ in range(SLICES)]
     file = each_its_own(saved(tmp_path), PixelValueTransformationSequence=groups)

@@ -106,19 +106,22 @@ def _levels(header: Header, layout: Layout, wanted: Preprocess) -> Levels:
 
 
 def _hold_together(header: Header, wanted: Preprocess, *, slab: tuple[int, int]) -> None:
-    """Refuse a slab of slices whose values or sizes are not of one kind; note one whose windows are not.
+    """Refuse a slab of slices whose values or sizes are not of one kind, or go through a table; note unlike windows.
 
     Source:
         DICOM PS3.3 A.55.2: slices have the Identity Pixel Value Transformation; C.7.6.16 for groups of single frames.
     """
     first, *others = (replace(header.unheard(), frame=number - 1) for number in range(slab[0], slab[1] + 1))
+    alone = "Read them one by one: --slices, or read_slices in Python"
+    if any(isinstance(facts.modality_of(each), Lut) for each in (first, *others)):
+        told = f"{tagged('ModalityLUTSequence')} is a table, which comes before any averaging, so slices make no slab"
+        raise refusal(header.path, "unsupported_pixels", f"{told}. {alone}")
     for asked, what in ((facts.modality_of, "rescale"), (facts.spacing_of, "spacing")):
         for at, other in enumerate(others, start=slab[0] + 1):
             one, another = asked(first), asked(other)
-            if _comparable(one) != _comparable(another):
-                kinds = " and ".join("a table" if isinstance(each, Lut) else str(each) for each in (one, another))
-                told = f"slices {slab[0]} and {at} differ in {what}: {kinds}. Read them one by one"
-                raise refusal(header.path, "unsupported_pixels", f"{told}: read_slices")
+            if one != another:
+                told = f"slices {slab[0]} and {at} differ in {what}: {one} and {another}. {alone}"
+                raise refusal(header.path, "unsupported_pixels", told)
     how = partial(facts.voi_of, index=wanted.window_index, explanation=wanted.window_explanation)
     shown = _comparable(how(first))
     differ = sum(_comparable(how(other)) != shown for other in others)
