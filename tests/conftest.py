@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,12 @@ SOURCE = Path(__file__).parents[1] / "src"
 
 def modules_with_arrays() -> list[str]:
     """Those whose shapes are checked. Of the others mypy knows the types, and a check of each call takes long."""
-    files = [file for file in (SOURCE / "mammoscope").rglob("*.py") if "jaxtyping" in file.read_text(encoding="utf-8")]
+    texts = {file: file.read_text(encoding="utf-8") for file in (SOURCE / "mammoscope").rglob("*.py")}
+    aliases = {
+        name for text in texts.values() for name in re.findall(r"^([A-Z]\w+) = .*\[(?:np\.|Tensor)", text, re.MULTILINE)
+    }
+    with_arrays = re.compile(rf"jaxtyping|\b({'|'.join(sorted(aliases))})\b")
+    files = [file for file, text in texts.items() if with_arrays.search(text)]
     return [".".join(file.relative_to(SOURCE).with_suffix("").parts) for file in files]
 
 
@@ -33,6 +39,11 @@ def pytest_collection_finish() -> None:
     """Modules stay to the end: to look through them for garbage takes up to 0.7 s each time that a library asks."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """At the end they go like everything else; compiled modules complain otherwise."""
+    gc.unfreeze()
 
 
 @pytest.fixture

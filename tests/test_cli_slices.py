@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from mammoscope.errors import BundleError
 from mammoscope.images import Preprocess, read_slices
 from mammoscope.images.folder import Found
 from mammoscope.images.volumes import MOST_SLICES, find_slices
-from mammoscope.models import Bundle, Manifest, SimpleCnn, build, load_bundle, predict_files
+from mammoscope.models import Bundle, Manifest, SimpleCnn, build, load_bundle, predict_files, prediction
 from planted import half_disc, mammogram_file
 
 SMALL = Preprocess(rows=48, cols=32)
@@ -100,6 +102,29 @@ def test_the_highest_slice_is_named_with_what_does_not_hold_for_it(folder: Path,
     assert f"a.dcm: highest {best['score']:.4f}, slice {best['slice']} of 3 that were scored" in done.stderr
     assert "hold for single pictures, not for the highest of many" in done.stderr
     assert "b.dcm: highest" not in done.stderr
+
+
+def test_volumes_of_one_name_are_volumes_apart(folder: Path, bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    volume(tmp_path / "other" / "a.dcm", slices=4)
+
+    done = run(
+        "predict", bundle, folder / "a.dcm", tmp_path / "other" / "a.dcm", folder / "a.dcm", "--slices", "--workers", 0
+    )
+
+    assert re.findall(r"slice \d of (\d)", done.stderr) == ["3", "4", "3"]
+
+
+def test_what_reads_for_predict_in_worker_processes_needs_no_torch(
+    folder: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch takes 250 MB of what a worker may have, and two seconds to start."""
+    asked: list[Any] = []
+    monkeypatch.setattr(prediction, "answers", lambda work, *_given, **_named: asked.append(work) or iter(()))
+    predict_files(load_bundle(bundle), [folder / "b.dcm"])
+    told = f"import sys; import {asked[0].func.__module__}; sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", told], check=False).returncode == 0
 
 
 def test_slices_of_an_exam_are_refused(folder: Path, tmp_path: Path) -> None:

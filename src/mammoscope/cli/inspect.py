@@ -38,7 +38,11 @@ def inspect(
         typer.Option(help=f"with --out: a picture of each file [default: of at most {MANY} files]"),
     ] = None,
     slab: Annotated[
-        str | None, typer.Option(metavar="FIRST-LAST", help="read these slices of volumes as one picture, their mean")
+        str | None,
+        typer.Option(
+            metavar="FIRST-LAST",
+            help="read these slices of volumes as one: their mean, or as the recipe has it",
+        ),
     ] = None,
     slices: Slices = False,
     workers: Workers = None,

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,6 +32,7 @@ def predict(
     by its making: threshold, probability and limits of a bundle hold for single pictures, not for it.
     """
     from mammoscope.cli.progress import counted
+    from mammoscope.images.captions import printable
     from mammoscope.images.folder import labelled
     from mammoscope.models import keep_memory, load_bundle, predict_files, read_clinical
 
@@ -45,9 +45,9 @@ def predict(
         typer.echo(json.dumps(rows, indent=2))
     else:
         for row in rows:
-            name = labelled(row["file"], row["slice"])
+            name = printable(labelled(row["file"], row["slice"]))
             if row["code"]:
-                typer.echo(f"{row['code']:10} {name}  {row['message']}", err=True)
+                typer.echo(f"{row['code']:10} {name}  {printable(row['message'])}", err=True)
             else:
                 typer.echo(_line(row, name))
         for line in _highest(rows):
@@ -59,13 +59,28 @@ def predict(
 
 def _highest(rows: list[dict[str, Any]]) -> Iterator[str]:
     """Of each volume the slice that scores highest; of more than two classes none, as a score is that of the call."""
-    scored = [row for row in rows if row["slice"] is not None and not row["code"] and "classes" not in row]
-    for name, slices in groupby(scored, key=itemgetter("file")):
-        first, *others = sorted(slices, key=itemgetter("score"), reverse=True)
-        yield (
-            f"{name}: highest {first['score']:.4f}, slice {first['slice']} of {1 + len(others)} that were scored. "
-            "Threshold and probability hold for single pictures, not for the highest of many"
-        )
+    from mammoscope.images.captions import printable
+
+    for volume in _volumes(rows):
+        scored = [row for row in volume if not row["code"] and "classes" not in row]
+        if scored:
+            first = max(scored, key=itemgetter("score"))
+            found = f"highest {first['score']:.4f}, slice {first['slice']} of {len(scored)} that were scored"
+            yield (
+                f"{printable(first['file'])}: {found}. Threshold and probability hold for single pictures, not for the "
+                "highest of many"
+            )
+
+
+def _volumes(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Rows of slices, volume by volume: the first of each has number 1."""
+    volumes: list[list[dict[str, Any]]] = []
+    for row in rows:
+        if row["slice"] == 1:
+            volumes.append([])
+        if row["slice"] is not None:
+            volumes[-1].append(row)
+    return volumes
 
 
 def _line(row: dict[str, Any], name: str) -> str:

@@ -21,7 +21,7 @@ from mammoscope.trail import Step
 from mammoscope.vocabulary import Laterality, Trait, View
 from mammoscope.workers.limits import Limits
 
-LONGEST_NAME = 120  # letters of a picture's name
+LONGEST_NAME = 120  # bytes of a picture's name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -211,7 +211,7 @@ def picture_names(files: Sequence[Found]) -> list[str]:
     names = []
     for found in files:
         plain = "".join(letter if letter.isprintable() else "_" for letter in found.label.replace("/", "_"))
-        stem = plain[-LONGEST_NAME:].lstrip(".") or "picture"
+        stem = plain.encode()[-LONGEST_NAME:].decode(errors="ignore").lstrip(".") or "picture"
         name, number = f"{stem}.png", 1
         while name.casefold() in taken:
             number += 1

@@ -6,7 +6,9 @@ from dataclasses import replace
 from mammoscope.images.dicom import count_slices
 from mammoscope.images.folder import Found
 from mammoscope.images.guarded import answers
+from mammoscope.images.mammogram import Mammogram
 from mammoscope.images.preprocess import Preprocess
+from mammoscope.images.reading import read_mammogram
 from mammoscope.workers.limits import Limits
 
 MOST_SLICES = 2000
@@ -33,6 +35,15 @@ def settings_for(found: Found, preprocess: Preprocess) -> Preprocess:
     if found.slice_number is None:
         return preprocess
     return preprocess.model_copy(update={"slab": (found.slice_number, found.slice_number)})
+
+
+def read_found(found: Found, *, preprocess: Preprocess, is_crop: bool = False) -> Mammogram:
+    """Read a file, or the slice of it that is meant. Worker processes call it, so it stands where no torch is imported.
+
+    Raises:
+        ImageError: As `read_mammogram`.
+    """
+    return read_mammogram(found.path, preprocess=settings_for(found, preprocess), is_crop=is_crop)
 
 
 def _slices(found: Found) -> int:

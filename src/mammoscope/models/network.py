@@ -247,7 +247,7 @@ def build(design: Design, *, seed: int | None, fetch: bool = True) -> Classifier
         torch.Size([2, 1])
     """
     if seed is None:
-        with Undrawn():
+        with torch.random.fork_rng(devices=[]), Undrawn():
             return Classifier(_encoder(design, fetch=False), design=design)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -10,11 +10,11 @@ import polars as pl
 
 from mammoscope.calibrators import Temperature
 from mammoscope.errors import BundleError, SourceError
-from mammoscope.images import Limits, Mammogram, Preprocess, read_mammogram
+from mammoscope.images import Limits, Mammogram
 from mammoscope.images.folder import Found, find_pictures
 from mammoscope.images.guarded import Answer, answers
 from mammoscope.images.mammogram import SEVERAL, several_people
-from mammoscope.images.volumes import find_slices, settings_for
+from mammoscope.images.volumes import find_slices, read_found
 from mammoscope.models.bundle import Likeness, Manifest, Sample
 from mammoscope.models.ensemble import AnyBundle
 from mammoscope.referral import REFER
@@ -81,7 +81,7 @@ def predict_files(
     if slices:
         found = _taken_apart(found, bundle.manifest, limits=limits, workers=workers)
     told = partial(_clinical, bundle, clinical)
-    read = partial(_read, preprocess=bundle.manifest.preprocess, is_crop=bundle.manifest.unit == "lesion")
+    read = partial(read_found, preprocess=bundle.manifest.preprocess, is_crop=bundle.manifest.unit == "lesion")
     arrived: dict[int, Answer[Mammogram]] = {}
     bags = bundle.manifest.design.bags
     rows: list[dict[str, Any]] = [{}] * len(found)
@@ -111,10 +111,6 @@ def _taken_apart(found: list[Found], manifest: Manifest, *, limits: Limits | Non
             "itself. Use a bundle that answers per image"
         )
     return find_slices(found, limits=limits, workers=workers)
-
-
-def _read(found: Found, *, preprocess: Preprocess, is_crop: bool) -> Mammogram:
-    return read_mammogram(found.path, preprocess=settings_for(found, preprocess), is_crop=is_crop)
 
 
 def _rows(

@@ -13,7 +13,7 @@ DRAWS = (Tensor.normal_, Tensor.uniform_, Tensor.erfinv_)  # the last is a step 
 
 
 class Undrawn(TorchFunctionMode):
-    """While it is entered, random weights keep what lay in memory; the generator of random numbers is not moved.
+    """While it is entered, tensors that initialisers would fill with random numbers keep what lay in memory.
 
     Example:
         >>> from torch import nn

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
@@ -127,4 +128,9 @@ def _tensors(start: Start) -> dict[str, Tensor]:
             f"start {start.name!r}: {start.weights.name} has changed since it was looked at, so that run goes on. Run "
             "the same command again, or wait for its end"
         )
-    return load(raw)
+    try:
+        return load(raw)
+    except SafetensorError as error:
+        raise RecipeError(
+            f"start {start.name!r}: {start.weights.name} holds no weights ({error}). Train that recipe again"
+        ) from error
