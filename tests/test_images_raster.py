@@ -1,5 +1,6 @@
 """Pictures without tags."""
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,12 +99,69 @@ def test_channels_that_differ_only_below_8_bits_are_colour(tmp_path: Path) -> No
         read_mammogram(file)
 
 
-def test_a_wish_to_turn_the_picture_is_noted(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[274] = 6
-    file = saved(breast(255).astype(np.uint8), tmp_path / "one.jpg", exif=exif)
+TURNS = {
+    "jpeg": ("one.jpg", np.uint8, {"quality": 95}),
+    "png": ("one.png", np.uint8, {}),
+    "png, 16 bit": ("one.png", np.uint16, {}),
+    "tiff": ("one.tif", np.uint8, {}),
+    "tiff, 16 bit": ("one.tif", np.uint16, {}),
+    "tiff, lzw": ("one.tif", np.uint8, {"compression": "tiff_lzw"}),
+    "tiff, deflate, 16 bit": ("one.tif", np.uint16, {"compression": "tiff_adobe_deflate"}),
+}
 
-    assert any("not followed" in step.detail for step in read_mammogram(file).trail)
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("kind", sorted(TURNS))
+def test_pixels_stay_as_they_lie_in_the_file_whatever_its_orientation(
+    tmp_path: Path, kind: str, orientation: int
+) -> None:
+    """Pillow turns a TIFF while it decodes it, and once made stripes of an uncompressed one on its side."""
+    name, dtype, options = TURNS[kind]
+    values = breast(200).astype(dtype)
+    exif = Image.Exif()
+    exif[274] = orientation
+    wish = {"tiffinfo": {274: orientation}} if name.endswith("tif") else {"exif": exif}
+    upright = read_mammogram(saved(values, tmp_path / name, **options), preprocess=AS_IS)
+
+    file = saved(values, tmp_path / name, **options, **wish)
+    mammogram, size = read_mammogram(file, preprocess=AS_IS), size_of(file)
+
+    np.testing.assert_array_equal(mammogram.pixels, upright.pixels)
+    assert mammogram.original_shape == (size.rows, size.cols) == values.shape
+    assert [step.cause for step in mammogram.trail if "not followed" in step.detail] == [f"Orientation = {orientation}"]
+    assert not any(step.name == "oddity" for step in upright.trail)
+
+
+def test_an_orientation_that_cannot_be_parsed_is_noted_and_the_picture_read(tmp_path: Path) -> None:
+    file = saved(breast(255).astype(np.uint8), tmp_path / "one.png", exif=b"Exif\0\0 no such thing")
+
+    assert "Orientation = no number" in [step.cause for step in read_mammogram(file, preprocess=AS_IS).trail]
+
+
+def test_colour_of_16_bits_that_is_to_be_turned_is_refused(tmp_path: Path) -> None:
+    """Pillow would cut its depth, and OpenCV turns it."""
+    values = np.dstack([breast(3000).astype(np.uint16)] * 3)
+    content = cv2.imencode(".tif", values, [cv2.IMWRITE_TIFF_COMPRESSION, 1])[1].tobytes()
+    file = tmp_path / "one.tif"
+    file.write_bytes(_with_tag(content, 274, 6))
+
+    with pytest.raises(ImageError, match="is to be turned") as caught:
+        read_mammogram(file)
+
+    assert caught.value.code == "unsupported_pixels"
+
+
+def _with_tag(tiff: bytes, tag: int, value: int) -> bytes:
+    """A little-endian TIFF whose directory is written again at its end, with one short tag more."""
+    start = struct.unpack("<I", tiff[4:8])[0]
+    count = struct.unpack("<H", tiff[start : start + 2])[0]
+    entries = [tiff[at : at + 12] for at in range(start + 2, start + 2 + 12 * count, 12)]
+    entries = [entry for entry in entries if struct.unpack("<H", entry[:2])[0] != tag]
+    entries = sorted(
+        [*entries, struct.pack("<HHIHH", tag, 3, 1, value, 0)], key=lambda one: struct.unpack("<H", one[:2])
+    )
+    directory = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    return tiff[:4] + struct.pack("<I", len(tiff)) + tiff[8:] + directory
 
 
 def coloured(file: Path) -> None:

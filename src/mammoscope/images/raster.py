@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8, UInt16
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
 from mammoscope.dicom.display import Window
 from mammoscope.errors import ImageError
@@ -21,6 +22,7 @@ from mammoscope.images.picture import MAX_PIXELS, Picture
 from mammoscope.trail import Step, refusal
 
 FORMATS = ("PNG", "PPM", "JPEG", "TIFF")
+ORIENTATION = 274  # 0x0112, of TIFF, Exif and XMP
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L")
 FULL_RANGE = Window(centre=127.5, width=255.0, function="LINEAR_EXACT")
 _Colour = UInt8[np.ndarray, "rows cols channels"] | UInt16[np.ndarray, "rows cols channels"]
@@ -30,20 +32,49 @@ BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, Type
 def read_raster(path: Path) -> Picture:
     """Decode a picture that says nothing about itself.
 
-    An 8-bit picture is taken as it would be shown; a deeper one has no window yet.
+    An 8-bit picture is taken as it would be shown; a deeper one has no window yet. Pixels are taken as they lie in
+    the file, whatever its Orientation: boxes of findings are drawn there.
 
     Raises:
         ImageError: It cannot be read; see `CODES`.
     """
     with _failures(path), Image.open(path, formats=FORMATS) as image:
         _check(image, path=path)
+        wish = lay_as_stored(image)
         levels, depth = _levels(image, path=path)
         steps = [Step(name="decode", detail=f"{image.format}, {depth} bit", cause=f"channels {image.mode}")]
-        orientation = image.getexif().get(274, 1) if image.format == "JPEG" else 1  # Exif 0x0112
-    if orientation != 1:
-        cause = f"Exif Orientation = {orientation}"
-        steps.append(Step(name="oddity", detail="a wish to turn the picture was not followed", cause=cause))
+        wish = wish or _wish(image)  # that of a PNG may stand behind its pixels
+    if wish:
+        steps.append(Step(name="oddity", detail="a wish to turn the picture was not followed", cause=wish))
     return Picture(levels=levels, voi=FULL_RANGE if depth == 8 else None, trail=tuple(steps))
+
+
+def lay_as_stored(image: Image.Image) -> str | None:
+    """Keep Pillow from turning a TIFF while it decodes it; its size is that of the stored pixels from here on.
+
+    Returns:
+        The Orientation that a TIFF has, in words; None if there is nothing to turn.
+
+    Source:
+        TIFF 6.0, section 8, Orientation.
+    """
+    if not isinstance(image, TiffImageFile):
+        return None
+    wish = _wish(image)
+    image.getexif()[ORIENTATION] = 1
+    image._size = image.tag_v2[IMAGEWIDTH], image.tag_v2[IMAGELENGTH]  # noqa: SLF001
+    return wish
+
+
+def _wish(image: Image.Image) -> str | None:
+    """An Orientation other than upright; one that cannot be parsed is none to follow, and noted, too."""
+    try:
+        found = image.getexif().get(ORIENTATION, 1)
+    except BROKEN:
+        found = None
+    if found == 1:
+        return None
+    return f"Orientation = {found if isinstance(found, int) else 'no number'}"
 
 
 @contextmanager
@@ -90,6 +121,11 @@ def _is_deep_colour(image: Image.Image) -> bool:
 
 def _deep_colour(image: Image.Image, *, path: Path) -> Stored:
     """The one channel of a grey picture saved as colour of 16 bits."""
+    if isinstance(image, TiffImageFile) and image.tag_v2.get(ORIENTATION, 1) != 1:
+        what = (
+            "is colour of 16 bits that is to be turned, which OpenCV does as it decodes. Save it as grey, or unturned"
+        )
+        raise refusal(path, "unsupported_pixels", what)
     image.load()  # Pillow finds what is truncated or damaged; OpenCV would fill it up
     values = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.ndim != 3 or values.dtype != np.uint16:

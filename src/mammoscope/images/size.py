@@ -8,7 +8,7 @@ from PIL import Image, UnidentifiedImageError
 
 from mammoscope.dicom.parsing import looks_like_dicom
 from mammoscope.images.dicom import read_size
-from mammoscope.images.raster import BROKEN, FORMATS
+from mammoscope.images.raster import BROKEN, FORMATS, lay_as_stored
 from mammoscope.trail import refusal
 
 
@@ -69,6 +69,7 @@ def _raster(path: Path) -> Size:
         warnings.simplefilter("ignore")  # of a large picture; none of it is decoded here
         try:
             with Image.open(path, formats=FORMATS) as image:
+                lay_as_stored(image)
                 return Size(rows=image.height, cols=image.width)
         except (UnidentifiedImageError, Image.DecompressionBombError) as error:
             what = f"no picture of a known format ({type(error).__name__}). Leave it out of the index"
