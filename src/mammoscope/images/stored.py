@@ -2,7 +2,7 @@
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,6 +33,7 @@ NATIVE = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", 
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 JPEG2000 = {"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"}
 HTJ2K = {"1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203"}
+LOSSY_WAVELETS = {"1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.203"}  # of what these hold, some is lossless
 JPEG_8_BIT = "1.2.840.10008.1.2.4.50"
 EXTENDED = "1.2.840.10008.1.2.4.51"
 FOR_12_BIT = "pylibjpeg"  # GDCM reads JPEG Extended of 8 bits only; the free one that reads 12 is under the GPL
@@ -267,13 +268,40 @@ def _compressed(header: Header, layout: Layout, stream: bytes) -> Levels:
     _decoded(header, layout)
     whole = partial(_whole, header, layout, stream)
     plain = not layout.signed and layout.high_bit == layout.bits_stored - 1
-    if layout.syntax in JPEG2000 and plain:
+    if layout.syntax in {*JPEG2000, *HTJ2K} and plain:
         bits = precision(stream)
         if bits is not None:
-            return WaveletLevels(stream=stream, shape=layout.shape, bits=bits, whole=whole)
+            return _wavelets(header, layout, stream, bits=bits)
     if layout.syntax == JPEG_8_BIT and plain and layout.bits_stored == 8:
         Image.open(io.BytesIO(stream), formats=("JPEG",)).close()  # fails here, where failures become a code
         return DctLevels(stream=stream, shape=layout.shape, grey=partial(_luminance, header, layout))
+    return ArrayLevels(values=whole())
+
+
+def _wavelets(header: Header, layout: Layout, stream: bytes, *, bits: int) -> Levels:
+    """An unsigned JPEG 2000 stream, which may be deeper than Bits Stored: its smaller levels mix all of its bits.
+
+    What a lossless one has above High Bit is masked, as in any other syntax. A lossy one may overshoot the largest
+    value that was meant, which a mask would turn from white to black: its own depth holds.
+
+    Source:
+        DICOM PS3.5 8.2.4: the header shall agree with the stream, which is decoded by its own characteristics.
+    """
+    depth = max(bits, layout.bits_stored)
+    deep = replace(layout, bits_stored=depth, high_bit=depth - 1)
+    whole: Callable[[], Stored] = partial(_whole, header, deep, stream)
+    cause = f"{tagged('BitsStored')} = {layout.bits_stored}, its stream has {bits}"
+    if bits > layout.bits_stored and layout.syntax in LOSSY_WAVELETS:
+        header.note("oddity", "bits above High Bit were kept, since the stream is lossy", cause)
+    elif bits > layout.bits_stored:
+        values = whole()
+        above = np.count_nonzero(values >> layout.bits_stored)
+        if above:
+            header.note("oddity", f"bits above High Bit, in {above:,} pixels, were masked", cause)
+            return ArrayLevels(values=_signed(values, layout=layout))
+        whole = partial(np.asarray, values)
+    if layout.syntax in JPEG2000:
+        return WaveletLevels(stream=stream, shape=layout.shape, bits=bits, whole=whole)
     return ArrayLevels(values=whole())
 
 
@@ -292,10 +320,6 @@ def _whole(header: Header, layout: Layout, stream: bytes) -> Stored:
                 )
         else:
             values = decode_jpeg2000(stream)
-            bits = precision(stream)
-            if not layout.signed and bits is not None and layout.high_bit == layout.bits_stored - 1:
-                depth = max(bits, layout.bits_stored)  # the stream knows its depth; its smaller levels have it, too
-                layout = replace(layout, bits_stored=depth, high_bit=depth - 1)
         return _signed(values.reshape(layout.shape), layout=layout)
 
 
