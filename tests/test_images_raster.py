@@ -173,6 +173,45 @@ def paged(file: Path) -> None:
     page.save(file, format="TIFF", save_all=True, append_images=[page])
 
 
+def netpbm(head: str, values: np.ndarray) -> bytes:
+    match head[:2]:
+        case "P2":
+            body = b" ".join(str(value).encode() for value in values.ravel()) + b"\n"
+        case "P4":
+            body = np.packbits(values == 0, axis=1).tobytes()  # 1 is black
+        case "P6":
+            body = np.dstack([values] * 3).tobytes()
+        case _:
+            body = values.tobytes()
+    return f"{head}\n".encode() + body
+
+
+NETPBM = {
+    "8 bit": ("P5\n48 64\n255", 255, "u1"),
+    "7 bit": ("P5\n48 64\n100", 100, "u1"),
+    "12 bit": ("P5\n# 48 of 64\n48 64\n4095", 4095, ">u2"),
+    "16 bit": ("P5 48 64 65535", 65535, ">u2"),
+    "in words": ("P2\n# no P2 of many\n48 64\n255", 255, "u1"),
+    "bits": ("P4\n48 64", 255, "u1"),
+    "colour": ("P6\n48 64\n255", 255, "u1"),
+    "colour, 16 bit": ("P6\n48 64\n65535", 65535, ">u2"),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(NETPBM))
+def test_a_second_picture_behind_the_first_is_refused_and_a_blank_is_none(tmp_path: Path, kind: str) -> None:
+    head, top, dtype = NETPBM[kind]
+    picture = netpbm(head, breast(top).astype(dtype))
+    one, two = tmp_path / "one.pgm", tmp_path / "two.pgm"
+    one.write_bytes(picture + b"\n")
+    two.write_bytes(picture * 2)
+
+    assert read_mammogram(one, preprocess=AS_IS).pixels.max() > 0.9
+    with pytest.raises(ImageError, match="two.pgm: holds several pictures") as caught:
+        read_mammogram(two)
+    assert caught.value.code == "multi_frame"
+
+
 def cut(kind: str):
     def write(file: Path) -> None:
         noise = np.random.default_rng(0).integers(0, 255, (200, 200), np.uint8)

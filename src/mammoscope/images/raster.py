@@ -1,5 +1,6 @@
 """Pictures without tags: PNG, PGM, JPEG, TIFF."""
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8, UInt16
 from PIL import Image, UnidentifiedImageError
+from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import IMAGELENGTH, IMAGEWIDTH, TiffImageFile
 
 from mammoscope.dicom.display import Window
@@ -155,6 +157,29 @@ def _check(image: Image.Image, *, path: Path) -> None:
     if pages > 1:
         what = f"holds {pages} pages, and one picture is read. Save the page that you mean as its own file"
         raise refusal(path, "multi_frame", what)
+    if isinstance(image, PpmImageFile) and _another_follows(image, path=path):
+        what = "holds several pictures, one behind the other, and one is read. Save the one you mean as its own file"
+        raise refusal(path, "multi_frame", what)
+
+
+def _another_follows(image: PpmImageFile, *, path: Path) -> bool:
+    """Whether a second picture begins where the pixels of the first end; Pillow does not look there.
+
+    Source:
+        Netpbm, pgm(5): an image is followed by the next without any byte between; blanks are tolerated here.
+    """
+    coder, _, start, kind = image.tile[0]
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        if coder == "ppm_plain":  # numbers in words: only the head of a picture begins with a letter
+            return re.compile(rb"\sP[1-6]\s").search(content, start) is not None
+        row = -(-image.width // 8) if image.mode == "1" else image.width * len(image.getbands()) * _bytes_of(kind)
+        return re.compile(rb"\s*P[1-6]\s").match(content, start + row * image.height) is not None
+
+
+def _bytes_of(kind: object) -> int:
+    """Of one value of a PPM, by what its decoder is told."""
+    deep = kind[-1] > 255 if isinstance(kind, tuple) else kind == "I;16B"
+    return 2 if deep else 1
 
 
 def _grey(image: Image.Image, *, path: Path) -> Stored:
@@ -178,6 +203,6 @@ def _too_large(path: Path) -> Exception:
 
 def _broken(path: Path, error: Exception) -> Exception:
     text = str(error).lower()
-    if isinstance(error, EOFError) or "truncated" in text or "not enough" in text or "eof" in text:
+    if isinstance(error, EOFError) or "truncated" in text or "enough" in text or "eof" in text:
         return refusal(path, "truncated", "ends before its pixels do. Fetch the file again")
     return refusal(path, "damaged", f"cannot be decoded ({type(error).__name__}). Fetch the file again")
