@@ -246,6 +246,30 @@ WILD = {  # headers as archives hold them: elements, traits, view, side
     "both sides": ({"ImageLaterality": "B", "SeriesDescription": "R CC"}, ((), View.CC, None)),
     "several views in words": ({"SeriesDescription": "CC and MLO, bilateral"}, ((), None, None)),
     "words that hold no token": ({"SeriesDescription": "Unilateral oblique LAT at 45"}, ((), None, None)),
+    "magnified, by the meaning of a local code": (
+        {"ViewCodeSequence": [item(CodeValue="X1", CodingSchemeDesignator="99A", CodeMeaning="CC magnification")]},
+        ((Trait.MAGNIFICATION,), View.CC, None),
+    ),
+    "magnified, in the short form of a local code": (
+        {"ViewCodeSequence": [item(CodeValue="X1", CodingSchemeDesignator="99A", CodeMeaning="RMCC")]},
+        ((Trait.MAGNIFICATION,), View.CC, RIGHT),
+    ),
+    "spot, by the meaning of a local code": (
+        {"ViewCodeSequence": [item(CodeValue="X1", CodingSchemeDesignator="99A", CodeMeaning="Spot compression CC")]},
+        ((Trait.SPOT,), View.CC, None),
+    ),
+    "spot, by the meaning of a local modifier": (
+        {
+            "ViewCodeSequence": [
+                code("399162004", ViewModifierCodeSequence=[item(CodeValue="Y", CodeMeaning="Spot Compression")])
+            ]
+        },
+        ((Trait.SPOT,), View.CC, None),
+    ),
+    "spot, by the meaning of a local modifier beside the view": (
+        {"ViewPosition": "CC", "ViewModifierCodeSequence": [item(CodeValue="Y", CodeMeaning="Spot Compression")]},
+        ((Trait.SPOT,), View.CC, None),
+    ),
     "meaning without a known code": (
         {"ViewCodeSequence": [item(CodeValue="X1", CodeMeaning="medio-lateral oblique")]},
         ((), View.MLO, None),
@@ -389,6 +413,15 @@ def test_every_modifier_of_cid_4015_is_known_by_both_codes() -> None:
         else:
             assert MODIFIERS[one.value][0] == one.meaning.lower().replace(" compression", "").replace(" ", "-")
     assert len(known) == 2 * len(list(concepts("cid4015")))
+
+
+def test_the_meaning_of_each_view_and_modifier_says_the_traits_of_its_code() -> None:
+    for one in (*concepts("cid4014"), *concepts("cid4015")):
+        by_code = (Trait.SPECIMEN,) if one.value in SPECIMEN_CODES else MODIFIERS.get(one.value, ())
+        local = [item(CodeValue="X1", CodingSchemeDesignator="99A", CodeMeaning=one.meaning)]
+
+        assert traits_of(header(ViewModifierCodeSequence=local)) == by_code
+        assert traits_of(header(ViewCodeSequence=local)) == by_code
 
 
 def test_the_codes_of_sides_are_those_of_the_dictionary() -> None:

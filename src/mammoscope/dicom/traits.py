@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mammoscope.dicom.header import Header, tagged, told
 from mammoscope.dicom.spacing import LARGEST_FACTOR, shrinkage_of
-from mammoscope.dicom.views import modifiers_of
+from mammoscope.dicom.views import modifier_items, modifiers_of
 from mammoscope.dicom.wording import wording_of
 from mammoscope.vocabulary import Trait
 
@@ -108,6 +108,7 @@ def _evidence(header: Header) -> Iterator[tuple[Trait, str]]:
     yield from _by_image_type(header)
     yield from _by_class_and_frames(header)
     yield from _by_code(header)
+    yield from _by_meaning(header)
     yield from _by_factors(header)
     modality = header.word("Modality")
     if modality != "MG":
@@ -157,6 +158,15 @@ def _by_code(header: Header) -> Iterator[tuple[Trait, str]]:
         for code in where.codes(keyword):
             if code in SPECIMEN_CODES:
                 yield Trait.SPECIMEN, f"{tagged(keyword)} = {code}"
+
+
+def _by_meaning(header: Header) -> Iterator[tuple[Trait, str]]:
+    """In the words beside a code: those of a local code are all that is known of it, and the view is read from them."""
+    views = [header.of(item) for item in header.items("ViewCodeSequence")]
+    for keyword, items in (("ViewCodeSequence", views), ("ViewModifierCodeSequence", modifier_items(header))):
+        for one in items:
+            for trait, words in wording_of(" ".join(one.words("CodeMeaning"))).traits:
+                yield trait, f"{tagged(keyword)} says {words}"
 
 
 def _by_factors(header: Header) -> Iterator[tuple[Trait, str]]:

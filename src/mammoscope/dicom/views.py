@@ -67,11 +67,14 @@ def laterality_of(header: Header) -> Laterality | None:
 
 
 def modifiers_of(header: Header) -> list[str]:
-    """Code Values of the View Modifier Code Sequence: of the view, as the standard has it, or beside it."""
-    nested = [
-        code for item in header.items("ViewCodeSequence") for code in header.of(item).codes("ViewModifierCodeSequence")
-    ]
-    return nested + header.codes("ViewModifierCodeSequence")
+    """Code Values of the modifiers of the view."""
+    return [code for item in modifier_items(header) if (code := item.word("CodeValue")) is not None]
+
+
+def modifier_items(header: Header) -> list[Header]:
+    """Items of the View Modifier Code Sequence: of the view, as the standard has it, or beside it."""
+    views = [header.of(item) for item in header.items("ViewCodeSequence")]
+    return [where.of(item) for where in (*views, header) for item in where.items("ViewModifierCodeSequence")]
 
 
 def _candidates(header: Header) -> Iterator[tuple[View, str]]:
