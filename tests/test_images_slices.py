@@ -191,6 +191,69 @@ def test_the_brightest_of_inverted_slices_is_the_lowest(tmp_path: Path) -> None:
     np.testing.assert_allclose(mammogram.pixels, 1 - expected(volume()[1:4].min(axis=0)), atol=1e-6)
 
 
+def padded(file: Path, *, value: int, bands: dict[int, slice], kind: str = "MONOCHROME2") -> tuple[Path, np.ndarray]:
+    """The volume with padding in other rows of each slice, from 0; the file and where the padding is."""
+    dataset, pixels, where = dcmread(file), volume(), np.zeros((SLICES, ROWS, COLS), dtype=bool)
+    for number, rows in bands.items():
+        where[number, rows] = True
+    pixels[where] = value
+    dataset.PixelData, dataset["PixelData"].VR = pixels.tobytes(), "OW"
+    dataset.add_new("PixelPaddingValue", "US", value)
+    dataset.PhotometricInterpretation = kind
+    dataset.save_as(file)
+    return file, where
+
+
+@pytest.mark.parametrize("by", ["mean", "max"])
+@pytest.mark.parametrize(("value", "kind"), [(4095, "MONOCHROME2"), (0, "MONOCHROME1")])
+@pytest.mark.parametrize(
+    "bands", [{1: slice(0, 60), 2: slice(0, 100)}, {1: slice(0, 160), 2: slice(160, ROWS)}, {2: slice(0, 100)}]
+)
+def test_bright_padding_is_replaced_in_each_slice_before_they_are_combined(
+    tmp_path: Path, by: str, value: int, kind: str, bands: dict[int, slice]
+) -> None:
+    """Where only some slices were padding, the mean of padding and picture was once taken as breast."""
+    file, where = padded(saved(tmp_path), value=value, bands=bands, kind=kind)
+
+    mammogram = read_mammogram(file, preprocess=AS_IS.model_copy(update={"slab": (2, 3), "slab_by": by}))
+
+    kept = volume()[1:3].astype(float)
+    shown = 1 - kept / 4095 if kind == "MONOCHROME1" else kept / 4095
+    dark = np.where(where[1:3], np.inf, shown).min(axis=(1, 2), keepdims=True)
+    each = np.where(where[1:3], dark, shown)
+    together = np.where(where[1:3].all(axis=0), 0, each.max(axis=0) if by == "max" else each.mean(axis=0))
+    np.testing.assert_allclose(mammogram.pixels, together, atol=0.51 / 4095)
+    assert f"replaced in {len(bands)} of 2 slices before they were combined | it is brighter than the picture" in said(
+        mammogram, "padding"
+    )
+
+
+def test_a_band_that_is_padding_in_one_slice_does_not_widen_the_breast(tmp_path: Path) -> None:
+    file, _ = padded(saved(tmp_path), value=4095, bands={1: slice(0, 60), 2: slice(0, 100)})
+
+    slab, alone = (read_mammogram(file, preprocess=Preprocess(slab=slab)) for slab in ((2, 3), (2, 2)))
+
+    assert slab.geometry.kept == pytest.approx(alone.geometry.kept, abs=2)
+
+
+def test_a_slab_with_a_slice_of_padding_alone_is_refused(tmp_path: Path) -> None:
+    file, _ = padded(saved(tmp_path), value=4095, bands={2: slice(0, ROWS)})
+
+    with pytest.raises(ImageError, match="slice 2 of the 3 of its slab is padding throughout. Name other") as caught:
+        read_mammogram(file, preprocess=AS_IS.model_copy(update={"slab": (2, 4)}))
+
+    assert caught.value.code == "blank"
+
+
+def test_padding_that_no_slice_has_is_noted_of_a_slab(tmp_path: Path) -> None:
+    file, _ = padded(saved(tmp_path), value=4095, bands={})
+
+    mammogram = read_mammogram(file, preprocess=AS_IS.model_copy(update={"slab": (2, 3)}))
+
+    np.testing.assert_allclose(mammogram.pixels, expected(np.rint(volume()[1:3].mean(axis=0))), atol=1e-6)
+    assert said(mammogram, "padding")[-1].startswith("none was seen: nothing was replaced")
+
+
 def test_a_volume_is_refused_unless_slices_are_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"volume.dcm: holds 5 slices.*slab = \[first, last\]") as caught:
         read_mammogram(saved(tmp_path))

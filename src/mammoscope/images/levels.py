@@ -5,7 +5,7 @@ the whole picture: its shape is that of the file divided by the factor, rounded 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
 from math import ceil, floor
@@ -143,12 +143,25 @@ class SlabLevels(Levels):
 
     def read(self, factor: int, crop: Crop | None = None) -> Reduced:
         """Read slice by slice; one and the sum are in memory at a time."""
-        first = self.slices[0].read(factor, crop)
-        rest = (one.read(factor, crop) for one in self.slices[1:])
-        if self.by != "mean":
-            return reduce(np.maximum if self.by == "max" else np.minimum, rest, first)
-        total = reduce(np.add, rest, first.astype(np.float64))
-        return np.rint(total / len(self.slices)).astype(first.dtype)
+        return combined((one.read(factor, crop) for one in self.slices), by=self.by)
+
+
+def combined(slices: Iterable[Reduced], *, by: Literal["mean", "max", "min"]) -> Reduced:
+    """One picture of several, which are taken one after the other; at least one.
+
+    Example:
+        >>> combined([np.array([[1, 9]], dtype=np.uint8), np.array([[5, 8]], dtype=np.uint8)], by="max")
+        array([[5, 9]], dtype=uint8)
+    """
+    rest = iter(slices)
+    first = next(rest)
+    if by != "mean":
+        return reduce(np.maximum if by == "max" else np.minimum, rest, first)
+    total, count = first.astype(np.float64), 1
+    for one in rest:
+        total += one
+        count += 1
+    return np.rint(total / count).astype(first.dtype)
 
 
 def block_mean(values: Stored, *, rows: int, cols: int) -> Reduced:

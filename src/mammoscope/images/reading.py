@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, UInt8
 
 from mammoscope.dicom.display import (
     IDENTITY,
@@ -30,13 +30,13 @@ from mammoscope.images.cut import WHOLE, Cut
 from mammoscope.images.dicom import count_slices, read_dicom
 from mammoscope.images.geometry import Box, Crop, Geometry
 from mammoscope.images.lesions import inside
-from mammoscope.images.levels import ArrayLevels, Levels, Reduced
+from mammoscope.images.levels import ArrayLevels, Levels, Reduced, SlabLevels, combined
 from mammoscope.images.mammogram import Mammogram
 from mammoscope.images.pectoral import look_for_muscle
 from mammoscope.images.picture import MAX_FILE_BYTES, MIN_SIDE, Picture
 from mammoscope.images.preprocess import Preprocess
 from mammoscope.images.raster import read_raster
-from mammoscope.images.sight import Sight, look, padding_is_bright, resampled, unmatched, without_padding
+from mammoscope.images.sight import Sight, is_padding, look, padding_is_bright, resampled, unmatched, without_padding
 from mammoscope.storage import whole_file
 from mammoscope.trail import Step, refusal
 from mammoscope.vocabulary import Laterality, View
@@ -185,7 +185,7 @@ def seen(
     glance, factor = picture.levels.glance(needed=needed, final=final, sure=sure)
     padding = None
     if isinstance(picture.modality, Lut) or padding_is_bright(picture, glance):
-        picture, padding = _settled(picture)
+        picture, padding = _settled(path, picture)
         glance, factor = picture.levels.glance(needed=needed, final=final, sure=sure)
     if int(glance.min()) == int(glance.max()):
         every = picture.levels.read(1)
@@ -194,16 +194,44 @@ def seen(
     return picture, look(picture, glance, factor=factor), padding
 
 
-def _settled(picture: Picture) -> tuple[Picture, Levels | None]:
+def _settled(path: Path, picture: Picture) -> tuple[Picture, Levels | None]:
     """Do on every pixel what averaging must not come before: a table, and padding brighter than the picture."""
-    values, padding = without_padding(picture.levels.read(1), picture, mixed=False)
+    if isinstance(picture.levels, SlabLevels) and picture.padding is not None:
+        values, padding, told = _settled_slab(path, picture, picture.levels, ends=picture.padding)
+        picture = replace(picture, trail=(*picture.trail, told))
+    else:
+        values, padding = without_padding(picture.levels.read(1), picture, mixed=False)
+        if picture.padding is not None and padding is None:
+            picture = replace(picture, trail=(*picture.trail, unmatched(values, picture.padding)))
     share = None if padding is None else ArrayLevels(values=padding)
-    if picture.padding is not None and padding is None:
-        picture = replace(picture, trail=(*picture.trail, unmatched(values, picture.padding)))
     if isinstance(picture.modality, Lut):
         values = modality_values(values, picture.modality).astype(np.uint16)
         return replace(picture, levels=ArrayLevels(values=values), modality=IDENTITY, padding=None), share
     return replace(picture, levels=ArrayLevels(values=values), padding=None), share
+
+
+def _settled_slab(
+    path: Path, picture: Picture, slab: SlabLevels, *, ends: tuple[int, int]
+) -> tuple[Reduced, UInt8[np.ndarray, "rows cols"] | None, Step]:
+    """Replace padding in each slice, then combine them; 255 where all of them were padding; what was done."""
+    padding = np.full(slab.shape, 255, dtype=np.uint8)
+    found = []
+
+    def cleaned() -> Iterator[Reduced]:
+        for at, one in enumerate(slab.slices, start=1):
+            values, bare = without_padding(one.read(1), picture, mixed=False)
+            if bare is None and is_padding(values, ends):
+                what = f"slice {at} of the {len(slab.slices)} of its slab is padding throughout. Name other slices"
+                raise refusal(path, "blank", what)
+            found.append(bare is not None)
+            np.minimum(padding, 0 if bare is None else bare, out=padding)
+            yield values
+
+    values = combined(cleaned(), by=slab.by)
+    if not any(found):
+        return values, None, unmatched(values, ends)
+    detail = f"replaced in {sum(found)} of {len(found)} slices before they were combined"
+    return values, padding, Step(name="padding", detail=detail, cause="it is brighter than the picture")
 
 
 def write_png(mammogram: Mammogram, path: Path) -> None:

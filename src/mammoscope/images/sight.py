@@ -11,7 +11,7 @@ from mammoscope.images.area import area_mean
 from mammoscope.images.breast import THUMB_SIDE, Side, bounding_box, breast_mask, chest_side, grown, polarity, stretched
 from mammoscope.images.doubts import doubts
 from mammoscope.images.geometry import Geometry
-from mammoscope.images.levels import Reduced, block_mean
+from mammoscope.images.levels import Reduced, SlabLevels, block_mean
 from mammoscope.images.picture import Picture
 from mammoscope.trail import Step
 from mammoscope.vocabulary import Laterality
@@ -119,8 +119,8 @@ def padding_is_bright(picture: Picture, glance: Reduced) -> bool:
         return False
     low, high = picture.padding
     shown = glance[(glance < low) | (glance > high)]
-    if shown.size == 0:
-        return False
+    if shown.size == 0:  # ... of a slab, perhaps here of one slice and there of another: then it was the brightest
+        return isinstance(picture.levels, SlabLevels)
     above = low > float(np.median(shown[:: max(1, shown.size // 4096)]))
     return above != _dark_is_high(picture)
 
@@ -161,11 +161,15 @@ def without_padding(
 
 def unmatched(values: Reduced, padding: tuple[int, int]) -> Step:
     """What may be said of padding that `without_padding` left alone: no pixel is padding, or every one."""
-    whole = padding[0] <= int(values.min()) and int(values.max()) <= padding[1]
-    if whole:
+    if is_padding(values, padding):
         return Step(name="oddity", detail="padding was ignored: every pixel is padding", cause="stored values")
     where = f"stored values looked at are {int(values.min())} to {int(values.max())}"
     return Step(name="padding", detail="none was seen: nothing was replaced", cause=where)
+
+
+def is_padding(values: Reduced, padding: tuple[int, int]) -> bool:
+    """Whether every value means "no picture here"."""
+    return padding[0] <= int(values.min()) and int(values.max()) <= padding[1]
 
 
 def _dark_is_high(picture: Picture) -> bool:
