@@ -37,6 +37,7 @@ LOSSY_WAVELETS = {"1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.203"}  # of wha
 JPEG_8_BIT = "1.2.840.10008.1.2.4.50"
 EXTENDED = "1.2.840.10008.1.2.4.51"
 FOR_12_BIT = "pylibjpeg"  # GDCM reads JPEG Extended of 8 bits only; the free one that reads 12 is under the GPL
+FOR_WAVELETS = "pylibjpeg"  # by OpenJPEG; colour only, since of grey the stream alone says what it is
 RLE = "1.2.840.10008.1.2.5"
 PLUGINS = {  # the decoder of each other compressed syntax; those that abort on damaged input only where no other exists
     "1.2.840.10008.1.2.4.50": "pillow",
@@ -185,13 +186,8 @@ def _decoded(header: Header, layout: Layout) -> None:
 def _native(header: Header, layout: Layout, *, frame: int) -> Levels:
     """Pixels straight from the file: mapped, not read."""
     place = _left_in_file(header)
-    start, needed = frame * layout.frame_bytes, layout.frames * layout.frame_bytes
-    held = len(header.value("PixelData") or b"") if place is None else place.length
-    if held < needed:
-        what = f"holds {held:,} bytes of pixels, and its header claims {needed:,}. Fetch the file again"
-        raise refusal(header.path, "truncated" if held else "no_pixels", what)
-    if held > needed + needed % 2:
-        header.note("oddity", f"{held - needed} bytes after the pixels were ignored", tagged("PixelData"))
+    start = frame * layout.frame_bytes
+    _check_length(header, place, needed=layout.frames * layout.frame_bytes)
     _decoded(header, layout)
     dtype = np.dtype(f"<u{layout.bits_allocated // 8}")
     if layout.syntax == BIG_ENDIAN:
@@ -202,6 +198,16 @@ def _native(header: Header, layout: Layout, *, frame: int) -> Levels:
         count = layout.rows * layout.cols
         values = np.frombuffer(header.value("PixelData"), dtype=dtype, count=count, offset=start)
     return ArrayLevels(values=values.reshape(layout.shape), stored=partial(_signed, layout=layout))
+
+
+def _check_length(header: Header, place: _Place | None, *, needed: int) -> None:
+    """Hold the bytes of native pixels, in the file or in memory, against what the header claims."""
+    held = len(header.value("PixelData") or b"") if place is None else place.length
+    if held < needed:
+        what = f"holds {held:,} bytes of pixels, and its header claims {needed:,}. Fetch the file again"
+        raise refusal(header.path, "truncated" if held else "no_pixels", what)
+    if held > needed + needed % 2:
+        header.note("oddity", f"{held - needed} bytes after the pixels were ignored", tagged("PixelData"))
 
 
 def _stream(header: Header, layout: Layout, *, frame: int) -> bytes:
@@ -308,19 +314,20 @@ def _wavelets(header: Header, layout: Layout, stream: bytes, *, bits: int) -> Le
 def _whole(header: Header, layout: Layout, stream: bytes) -> Stored:
     """Decode a stream at full resolution."""
     with _failures(header, layout):
-        if layout.syntax in PLUGINS:
-            one = _one_frame(header.dataset, layout, stream)
-            deep = layout.syntax == EXTENDED and (jpeg_bits(stream) or 0) > 8
-            plugin = FOR_12_BIT if deep else PLUGINS[layout.syntax]
-            with complaints() as said:
-                values = get_decoder(layout.syntax).as_array(one, raw=True, decoding_plugin=plugin)[0]
-            if said and plugin == "gdcm":
-                raise refusal(
-                    header.path, "damaged", "its decoder says that the pixels are corrupt. Fetch the file again"
-                )
-        else:
-            values = decode_jpeg2000(stream)
+        values = _by_plugin(header, layout, stream) if layout.syntax in PLUGINS else decode_jpeg2000(stream)
         return _signed(values.reshape(layout.shape), layout=layout)
+
+
+def _by_plugin(header: Header, layout: Layout, stream: bytes, *, raw: bool = True) -> Integer[np.ndarray, "..."]:
+    """Decode a stream by the decoder that was chosen for its syntax; to RGB unless `raw`."""
+    one = _one_frame(header.dataset, layout, stream)
+    deep = layout.syntax == EXTENDED and (jpeg_bits(stream) or 0) > 8
+    plugin = FOR_12_BIT if deep else PLUGINS.get(layout.syntax, FOR_WAVELETS)
+    with complaints() as said:
+        values = get_decoder(layout.syntax).as_array(one, raw=raw, decoding_plugin=plugin)[0]
+    if said and plugin == "gdcm":
+        raise refusal(header.path, "damaged", "its decoder says that the pixels are corrupt. Fetch the file again")
+    return values
 
 
 def _one_frame(dataset: Dataset, layout: Layout, stream: bytes) -> Dataset:
@@ -364,14 +371,21 @@ def _signed(values: Integer[np.ndarray, "rows cols"], *, layout: Layout) -> Stor
 
 
 def _colour(header: Header, layout: Layout) -> Levels:
+    """Grey that was saved as colour.
+
+    Source:
+        DICOM PS3.3 C.7.6.3.1.2: in YBR_FULL_422, two pixels side by side share their chroma.
+    """
     photometric = header.word("PhotometricInterpretation")
     unfit = layout.samples != 3 or layout.bits_allocated != 8 or layout.frames > 1
     if unfit or photometric == "PALETTE COLOR":
         what = f"{layout.samples} samples a pixel, {told(photometric)}: a mammogram is grey. Leave it out of the index"
         raise refusal(header.path, "colour", what)
-    if layout.syntax not in {*NATIVE, *PLUGINS}:
-        raise refusal(header.path, "unsupported_syntax", f"no decoder for colour {layout.syntax.name}. Convert it")
-    plugin = PLUGINS.get(layout.syntax, "")
-    values = get_decoder(layout.syntax).as_array(header.dataset, decoding_plugin=plugin)[0]
+    if layout.syntax in NATIVE:
+        needed = layout.frame_bytes * 2 // 3 if photometric == "YBR_FULL_422" else layout.frame_bytes
+        _check_length(header, _left_in_file(header), needed=needed)
+        values = get_decoder(layout.syntax).as_array(header.dataset)[0]
+    else:
+        values = _by_plugin(header, layout, _stream(header, layout, frame=0), raw=False)
     header.note("decode", f"{layout.syntax.name}, three equal channels", f"{tagged('SamplesPerPixel')} = 3")
     return ArrayLevels(values=grey_of(values, path=header.path))
