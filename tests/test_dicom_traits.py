@@ -191,6 +191,11 @@ WILD = {  # headers as archives hold them: elements, traits, view, side
         ((Trait.IMPLANT_DISPLACED,), View.MLO, LEFT),
     ),
     "tile of a large breast": ({"PartialView": "YES"}, ((Trait.PARTIAL_VIEW,), None, None)),
+    "a test object": (
+        {"SOPClassUID": FFDM, "QualityControlImage": "YES", "ViewPosition": "CC", "ImageLaterality": "L"},
+        ((Trait.QUALITY_CONTROL,), View.CC, LEFT),
+    ),
+    "no test object, said": ({"QualityControlImage": "NO"}, ((), None, None)),
     "dual energy, low": (
         {"ImageType": ["ORIGINAL", "PRIMARY", "POST_CONTRAST", "", "LOW_ENERGY"], "ContrastBolusAgent": "IODINE"},
         ((Trait.LOW_ENERGY,), None, None),

@@ -60,6 +60,7 @@ class Trait(StrEnum):
     HIGH_ENERGY = "high-energy"  # of a dual-energy pair: not for reading
     SUBTRACTED = "subtracted"  # computed from several exposures: shows the contrast agent, not the tissue
     BIOPSY = "biopsy"  # stereotactic, or with needle or marker
+    QUALITY_CONTROL = "quality-control"  # shows a test object, or checks the machine
     NOT_MG = "not-mg"  # Modality is CR, DX, RG, OT or SC, or is not said: nothing but its place says mammogram
 
 

@@ -59,6 +59,11 @@ IMAGE_TYPES: dict[
     "LOW_ENERGY": Trait.LOW_ENERGY,
     "HIGH_ENERGY": Trait.HIGH_ENERGY,
 }
+FLAGS = {  # elements of YES or NO
+    "BreastImplantPresent": Trait.IMPLANT,
+    "PartialView": Trait.PARTIAL_VIEW,
+    "QualityControlImage": Trait.QUALITY_CONTROL,
+}
 SEQUENCES = {  # that an image has only if ...
     "SpecimenDescriptionSequence": Trait.SPECIMEN,
     "BiopsyTargetSequence": Trait.BIOPSY,
@@ -77,8 +82,8 @@ def traits_of(header: Header) -> tuple[Trait, ...]:
         In the order of `Trait`, without repetition; empty for a plain mammogram.
 
     Source:
-        DICOM PS3.3 C.8.11.7 (Mammography Image), C.8.21.6 (Breast View), C.7.6.22 (Specimen);
-        PS3.16 CID 4014 and CID 4015; docs/reference/traits.md lists every element.
+        DICOM PS3.3 C.8.11.7 (Mammography Image), C.8.21.6 (Breast View), C.7.6.22 (Specimen), C.7.6.1 (General
+        Image); PS3.16 CID 4014 and CID 4015; docs/reference/traits.md lists every element.
     """
     return tuple(evidence_of(header))
 
@@ -113,7 +118,7 @@ def _evidence(header: Header) -> Iterator[tuple[Trait, str]]:
     modality = header.word("Modality")
     if modality != "MG":
         yield Trait.NOT_MG, f"{tagged('Modality')} is {told(modality)}"
-    for keyword, trait in (("BreastImplantPresent", Trait.IMPLANT), ("PartialView", Trait.PARTIAL_VIEW)):
+    for keyword, trait in FLAGS.items():
         if header.word(keyword) == "YES":
             yield trait, f"{tagged(keyword)} = YES"
     for keyword, trait in SEQUENCES.items():
