@@ -46,7 +46,7 @@ class SweptTrial:
     Attributes:
         number: In the order they began.
         state: `complete`, `pruned` (stopped early), `failed`, `interrupted`, or `running` elsewhere.
-        tune_auc: Of its best epoch; of a pruned one, of the last that it reached.
+        tune_auc: Of its best epoch on samples; None where it reached none.
         values: Dotted place to value.
         epochs: That it reached.
         reason: Why it failed.
@@ -217,23 +217,32 @@ def _trained(
 
 
 def _watching(trial: "Trial", run: Path, shown: "Watch | None") -> "Watch":
-    """Tell the study the tune AUC of each epoch, those before an interruption first; stop where it says so."""
+    """Tell the study the tune AUC of each epoch on samples, those before an interruption first; stop where it says so.
+
+    The study counts these epochs from 1: epochs on patches answer another question, and trials may differ in them.
+    """
     from optuna import TrialPruned
 
     begun = (run / "checkpoints" / "last.safetensors").is_file()
-    told = {row["epoch"]: row["tune_auc"] for row in _history(run)} if begun else {}
-    for epoch, auc in told.items():
-        trial.report(auc, epoch)
+    told: set[int] = set()
+
+    def tell(row: dict[str, Any]) -> bool:
+        if row["on"] != "samples" or row["epoch"] in told:
+            return False
+        told.add(row["epoch"])
+        trial.report(row["tune_auc"], len(told))
+        return True
+
+    for row in _history(run) if begun else ():
+        tell(row)
 
     def watch(moment: "Moment") -> None:
         if shown is not None:
             shown(moment)
-        if moment.tune_auc is None or moment.epoch in told:
+        if moment.row is None:
             return
-        told[moment.epoch] = moment.tune_auc
-        trial.report(moment.tune_auc, moment.epoch)
         trial.set_user_attr(EPOCHS, moment.epoch)
-        if trial.should_prune():
+        if tell(moment.row) and trial.should_prune():
             raise TrialPruned
 
     return watch
@@ -277,7 +286,7 @@ def _told(trial: "FrozenTrial") -> SweptTrial:
     return SweptTrial(
         number=trial.number,
         state=state,
-        tune_auc=trial.value,
+        tune_auc=max(trial.intermediate_values.values(), default=None) if state == "pruned" else trial.value,
         values=about.get("values", {}),
         epochs=about.get(EPOCHS, 0),
         reason=about.get(REASON),
