@@ -205,7 +205,8 @@ def stepped(learner: Learner, *, lr: float, clip_norm: float | None) -> None:
     for group in learner.optimizer.param_groups:
         group["lr"] = lr * group["scale"]
     if clip_norm is not None:
-        torch.nn.utils.clip_grad_norm_(learner.network.parameters(), clip_norm)
+        learning = [parameter for parameter in learner.network.parameters() if parameter.requires_grad]
+        torch.nn.utils.clip_grad_norm_(learning, clip_norm)
     learner.optimizer.step()
     if learner.average is not None:
         learner.average.update_parameters(learner.network)

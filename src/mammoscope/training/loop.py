@@ -210,6 +210,7 @@ def _learner(shop: Workshop, number: int, *, network: Classifier, state: Checkpo
     tensors = state.tensors
     if tensors:
         network.load_state_dict(_under("model.", tensors))
+    network.zero_grad(set_to_none=True)  # what this stage freezes keeps none of the stage before
     freeze(network, stage)
     optimizer = optimizer_of(network, stage)
     if state.stage == number:
