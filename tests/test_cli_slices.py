@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from mammoscope.cli import app
 from mammoscope.errors import BundleError
 from mammoscope.images import Preprocess, read_slices
 from mammoscope.images.folder import Found
-from mammoscope.images.volumes import MOST_SLICES, find_slices
+from mammoscope.images.picture import MAX_FRAMES
+from mammoscope.images.volumes import find_slices
 from mammoscope.models import Bundle, Manifest, SimpleCnn, build, load_bundle, predict_files, prediction
 from planted import half_disc, mammogram_file
 
@@ -32,7 +34,7 @@ def volume(path: Path, *, slices: int = 3) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A volume, a picture, and a volume that ends in its second slice."""
+    """A volume, a picture, and a volume that ends in its last but one slice."""
     named = tmp_path / "named"
     named.mkdir()
     volume(named / "a.dcm")
@@ -55,19 +57,38 @@ def run(*words: object) -> Any:
 
 def test_a_volume_is_its_slices_and_every_other_file_itself(folder: Path) -> None:
     files = [folder / "a.dcm", folder / "b.dcm", folder / "gone.dcm"]
-    found = find_slices([Found(path=file, name=file.name) for file in files])
+    found = find_slices([Found(path=file, name=file.name) for file in files], preprocess=SMALL)
 
     assert [one.label for one in found] == ["a.dcm slice 1", "a.dcm slice 2", "a.dcm slice 3", "b.dcm", "gone.dcm"]
 
 
-def test_a_header_that_claims_slices_without_end_is_not_believed(folder: Path) -> None:
+def test_a_header_that_claims_slices_without_end_is_refused(folder: Path, bundle: Path) -> None:
     dataset = dcmread(folder / "a.dcm")
-    dataset.NumberOfFrames = MOST_SLICES + 1
+    dataset.NumberOfFrames = MAX_FRAMES + 1
     dcmwrite(folder / "a.dcm", dataset)
 
-    whole = [Found(path=folder / "a.dcm", name="a.dcm")]
-    assert find_slices(whole, workers=0) == whole
-    assert '"code": "multi_frame"' in run("inspect", folder / "a.dcm", "--slices", "--json", "--workers", 0).stdout
+    rows = predict_files(load_bundle(bundle), [folder / "a.dcm"], slices=True, workers=0)
+
+    assert [(row["slice"], row["code"]) for row in rows] == [(1, "implausible")]
+    assert "claims 2,001 slices, and at most 2,000 are read" in rows[0]["message"]
+
+
+def test_a_volume_that_is_refused_is_one_row(folder: Path, bundle: Path) -> None:
+    dataset = dcmread(folder / "a.dcm")
+    dataset.Modality = "CT"
+    dcmwrite(folder / "a.dcm", dataset)
+
+    rows = predict_files(load_bundle(bundle), [folder / "a.dcm", folder / "c.dcm"], slices=True, workers=0)
+
+    assert [(row["file"], row["code"]) for row in rows] == [("a.dcm", "refused"), ("c.dcm", "truncated")]
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that can be opened and not read")
+def test_a_file_that_cannot_be_read_is_no_fault_of_the_program(bundle: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = predict_files(load_bundle(bundle), [Path("/proc/self/mem")], slices=True, workers=0)
+
+    assert [row["code"] for row in rows] == ["unreadable"]
+    assert caplog.text == ""
 
 
 def test_each_slice_has_the_score_of_that_slice_alone(folder: Path, bundle: Path) -> None:
@@ -77,7 +98,7 @@ def test_each_slice_has_the_score_of_that_slice_alone(folder: Path, bundle: Path
     assert [(row["file"], row["slice"], row["code"]) for row in rows] == [
         *(("a.dcm", number, None) for number in (1, 2, 3)),
         ("b.dcm", None, None),
-        *(("c.dcm", number, "truncated") for number in (1, 2, 3)),
+        ("c.dcm", 1, "truncated"),
     ]
     np.testing.assert_allclose([row["score"] for row in rows[:3]], alone, rtol=0, atol=1e-6)
     assert len({row["score"] for row in rows[:3]}) == 3
@@ -120,7 +141,12 @@ def test_what_reads_for_predict_in_worker_processes_needs_no_torch(
 ) -> None:
     """Torch takes 250 MB of what a worker may have, and two seconds to start."""
     asked: list[Any] = []
-    monkeypatch.setattr(prediction, "answers", lambda work, *_given, **_named: asked.append(work) or iter(()))
+
+    def noted(work: object, *_given: object, **_named: object) -> Iterator[object]:
+        asked.append(work)
+        return iter(())
+
+    monkeypatch.setattr(prediction, "answers", noted)
     predict_files(load_bundle(bundle), [folder / "b.dcm"])
     told = f"import sys; import {asked[0].func.__module__}; sys.exit('torch' in sys.modules)"
 

@@ -63,7 +63,7 @@ def inspect(
         preprocess = _of_slab(preprocess, slab, slices=slices)
     found = find_pictures(files, leave_out=out)
     if slices:
-        found = find_slices(found, workers=workers)
+        found = find_slices(found, preprocess=preprocess, workers=workers)
     many = len(found) > FEW or any(file.is_dir() for file in files)
     drawn = out if out is not None and (len(found) <= MANY if pictures is None else pictures) else None
     sheets = None

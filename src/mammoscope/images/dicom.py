@@ -56,16 +56,17 @@ def read_size(path: Path) -> tuple[tuple[int, int], tuple[float, float] | None]:
 
 
 def count_slices(path: Path) -> int:
-    """Number of Frames (0028,0008) of one DICOM file, 1 of any other, also of none; its pixels are not read.
+    """Number of Frames (0028,0008) of one DICOM file, 1 of any other, also of one that cannot be opened.
 
     Raises:
         ImageError: The header cannot be parsed.
     """
-    if not path.is_file():  # it is refused where it is read
+    try:
+        with path.open("rb") as file:
+            if not looks_like_dicom(file.read(132)):
+                return 1
+    except OSError:  # reading it says why
         return 1
-    with path.open("rb") as file:
-        if not looks_like_dicom(file.read(132)):
-            return 1
     with quiet():
         return max(1, _parsed(path, pixels=False).whole("NumberOfFrames") or 1)
 

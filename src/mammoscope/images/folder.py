@@ -87,7 +87,7 @@ def _told(error: OSError) -> None:
 
 
 def _found(path: Path, closed: Path | None) -> Iterator[Found]:
-    if not path.is_dir():
+    if not _is_folder(path):
         yield Found(path=path, name=path.name)
         return
     inside = [file for file in files_in(path) if file.is_file() and _named_as_a_picture(file)]
@@ -98,6 +98,13 @@ def _found(path: Path, closed: Path | None) -> Iterator[Found]:
             f"{path.name}: no file in it ends in {', '.join(sorted(SUFFIXES))}. Name the files one by one"
         )
     yield from (Found(path=file, name=file.relative_to(path).as_posix()) for file in inside)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long; reading it says so
+        return False
 
 
 def _named_as_a_picture(path: Path) -> bool:

@@ -8,6 +8,7 @@ from mammoscope.trail import Step
 from mammoscope.vocabulary import Laterality, Trait, View
 
 MAX_PIXELS = 100_000_000  # the largest film scans have about 40 million
+MAX_FRAMES = 2000  # a slice a mm, of more mm than any breast has
 MAX_FILE_BYTES = 1 << 30
 MIN_SIDE = 16
 

@@ -25,7 +25,7 @@ from mammoscope.images.codecs import DctLevels, WaveletLevels
 from mammoscope.images.codestream import can_hold, claimed_shape, is_whole, jpeg_bits, precision, wavelet_bits
 from mammoscope.images.complaints import complaints
 from mammoscope.images.levels import ArrayLevels, Levels, Stored
-from mammoscope.images.picture import MAX_PIXELS, MIN_SIDE
+from mammoscope.images.picture import MAX_FRAMES, MAX_PIXELS, MIN_SIDE
 from mammoscope.images.raster import grey_of
 from mammoscope.trail import refusal
 
@@ -124,6 +124,9 @@ def layout_of(header: Header) -> Layout:
     if min(layout.rows, layout.cols) < MIN_SIDE or layout.rows * layout.cols > MAX_PIXELS:
         what = f"claims {layout.rows} rows and {layout.cols} columns, against at least {MIN_SIDE} a side and at most "
         raise refusal(path, "implausible", f"{what}{MAX_PIXELS:,} pixels. Leave it out of the index")
+    if layout.frames > MAX_FRAMES:
+        what = f"claims {layout.frames:,} slices, and at most {MAX_FRAMES:,} are read. Leave it out of the index"
+        raise refusal(path, "implausible", what)
     return layout
 
 

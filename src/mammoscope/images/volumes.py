@@ -2,32 +2,35 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
+from mammoscope.errors import ImageError
 from mammoscope.images.dicom import count_slices
 from mammoscope.images.folder import Found
 from mammoscope.images.guarded import answers
 from mammoscope.images.mammogram import Mammogram
 from mammoscope.images.preprocess import Preprocess
-from mammoscope.images.reading import read_mammogram
+from mammoscope.images.reading import picture_of, read_mammogram
 from mammoscope.workers.limits import Limits
 
-MOST_SLICES = 2000
-"""More than any exam has: one a mm of a breast of 2 m. A header that says more is not believed."""
 
-
-def find_slices(files: Sequence[Found], *, limits: Limits | None = None, workers: int | None = None) -> list[Found]:
+def find_slices(
+    files: Sequence[Found], *, preprocess: Preprocess, limits: Limits | None = None, workers: int | None = None
+) -> list[Found]:
     """Each slice of volumes as one to read; any other file as it is, also one that cannot be read.
 
     Args:
         files: The files. Their headers are read in guarded processes.
+        preprocess: How they will be read: of a volume that is refused whatever slice is read, only the first is taken.
         limits: What one header may cost; the defaults if None.
         workers: Guarded processes; one per processor when not given. With 0 the work is done in this process.
 
     Returns:
         In the order given, slices by number.
     """
-    slices = {answer.at: answer.result or 1 for answer in answers(_slices, files, limits=limits, workers=workers)}
-    return [part for at, found in enumerate(files) for part in _parts(found, slices[at])]
+    work = partial(_slices, preprocess=preprocess)
+    counted = {answer.at: answer.result for answer in answers(work, files, limits=limits, workers=workers)}
+    return [part for at, found in enumerate(files) for part in _parts(found, counted[at])]
 
 
 def settings_for(found: Found, preprocess: Preprocess) -> Preprocess:
@@ -46,13 +49,22 @@ def read_found(found: Found, *, preprocess: Preprocess, is_crop: bool = False) -
     return read_mammogram(found.path, preprocess=settings_for(found, preprocess), is_crop=is_crop)
 
 
-def _slices(found: Found) -> int:
-    return count_slices(found.path)
+def _slices(found: Found, *, preprocess: Preprocess) -> int:
+    """How many there are; 0 of a file that is no volume."""
+    try:
+        slices = count_slices(found.path)
+    except ImageError:
+        return 0
+    if slices == 1:
+        return 0
+    picture_of(found.path, settings_for(replace(found, slice_number=1), preprocess))
+    return slices
 
 
-def _parts(found: Found, slices: int) -> Iterator[Found]:
-    if not 1 < slices <= MOST_SLICES:  # reading it says why it is no volume
+def _parts(found: Found, slices: int | None) -> Iterator[Found]:
+    """Of what is refused (None) the first, which will say why."""
+    if slices == 0:
         yield found
         return
-    for number in range(1, slices + 1):
+    for number in range(1, (slices or 1) + 1):
         yield replace(found, slice_number=number)

@@ -110,7 +110,7 @@ def _taken_apart(found: list[Found], manifest: Manifest, *, limits: Limits | Non
             f"{manifest.name}: answers per {manifest.unit}, from its pictures together, and a slice is a picture by "
             "itself. Use a bundle that answers per image"
         )
-    return find_slices(found, limits=limits, workers=workers)
+    return find_slices(found, preprocess=manifest.preprocess, limits=limits, workers=workers)
 
 
 def _rows(
