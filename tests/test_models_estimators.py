@@ -261,7 +261,9 @@ def test_the_svm_scales_its_kernel_as_scikit_learn_does() -> None:
 def test_one_patient_of_a_class_is_too_few_for_the_svm() -> None:
     vectors, labels, _, _ = cases(BINARY)
 
-    with pytest.raises(RecipeError, match="kind = 'svm': a class has samples of one patient only.*two are needed"):
+    with pytest.raises(
+        RecipeError, match="kind = 'svm': class 0 has training samples of one patient only.*two are needed"
+    ):
         fit_estimator(CONFIGS[2], vectors, labels=labels, classes=2, seed=0, patients=labels)
 
 

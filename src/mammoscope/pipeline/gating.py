@@ -1,4 +1,4 @@
-"""From a trained run to what its bundle needs to say "refer": conformal limits, and a gate on embeddings."""
+"""What a bundle needs to say "refer": conformal limits and a gate on embeddings; and whether patients are enough."""
 
 import logging
 from math import ceil
@@ -54,11 +54,17 @@ def conformal_of(unit: dict[str, Any]) -> Conformal | None:
 
 
 def refuse_few(recipe: "Recipe", *, data: "Data") -> None:
-    """See that there are women enough for the recipe's gate, before anything is spent on training.
+    """See that there are women enough for the recipe's gate and estimator, before anything is spent on training.
+
+    Args:
+        recipe: What decides the result.
+        data: What `training_data` or `expected_data` gave.
 
     Raises:
-        RecipeError: The tune part has fewer than the share takes.
+        RecipeError: The tune part has fewer than the gate's share takes, or a class fewer train patients than a support
+            vector machine holds back.
     """
+    _refuse_few_train(recipe, data.train)
     share = recipe.measure.gate
     if share is None:
         return
@@ -69,6 +75,17 @@ def refuse_few(recipe: "Recipe", *, data: "Data") -> None:
             f"[measure] gate = {share}: a share so small takes {needed} tune patients, and there are {women}. Take "
             "more, a larger share, or leave gate out"
         )
+
+
+def _refuse_few_train(recipe: "Recipe", samples: "Samples") -> None:
+    """See that the patients of every class can be held back from a support vector machine in parts."""
+    if recipe.estimator is None or recipe.estimator.kind != "svm":
+        return
+    from mammoscope.models.estimators.kernel import svm_folds
+
+    known = samples.main >= 0
+    patients, names = _women(samples)[known], recipe.tasks[0].classes
+    svm_folds(recipe.estimator, samples.main[known], patients=patients, seed=recipe.seed, names=names)
 
 
 def fitted_gate(recipe: "Recipe", *, network: "Classifier", data: "Data") -> Gate | None:

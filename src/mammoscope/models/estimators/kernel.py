@@ -1,6 +1,6 @@
 """A support vector machine with a Gaussian kernel, and what its distances mean as probabilities."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -89,7 +89,7 @@ def fit_svm(
     centre, spread = standard(vectors)
     scaled = (vectors - centre) / spread
     gamma = 1.0 / (scaled.shape[1] * max(scaled.var(), 1e-12)) if settings.gamma == "scale" else settings.gamma
-    folds = _folds(labels, patients=patients, count=settings.folds, seed=seed)
+    folds = svm_folds(settings, labels, patients=patients, seed=seed)
     classes = np.unique(labels)
     wanted = classes[1:] if len(classes) == 2 else classes
     machines = [
@@ -127,24 +127,41 @@ def _machine(
     return {"dual": dual, "intercepts": machine.intercept_[0], "slopes": -sigmoid.a_, "offsets": -sigmoid.b_}
 
 
-def _folds(
-    labels: Int[np.ndarray, " samples"], *, patients: Int[np.ndarray, " samples"], count: int, seed: int
+def svm_folds(
+    settings: SvmEstimator,
+    labels: Int[np.ndarray, " samples"],
+    *,
+    patients: Int[np.ndarray, " samples"],
+    seed: int,
+    names: Sequence[str] | None = None,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Rows to fit on and rows held back, patients kept together, as many parts as the rarest class has patients."""
+    """Rows to fit on and rows held back, patients kept together, as many parts as the rarest class has patients.
+
+    Args:
+        settings: Its `folds` are the most parts.
+        labels: Class of each sample.
+        patients: Number of the patient of each sample.
+        seed: Of the order of patients.
+        names: Of the classes; their numbers when not given.
+
+    Raises:
+        RecipeError: The patients cannot be divided so that each part leaves every class behind.
+    """
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415  # only fitting needs it
 
     classes = np.unique(labels)
-    fewest = min(len(np.unique(patients[labels == one])) for one in classes)
-    if fewest < 2:
+    women = [len(np.unique(patients[labels == one])) for one in classes]
+    rarest = int(classes[np.argmin(women)])
+    if min(women) < 2:
         raise RecipeError(
-            "[estimator] kind = 'svm': a class has samples of one patient only, and its probabilities are fitted on "
-            "patients held back: two are needed. Choose another estimator"
+            f"[estimator] kind = 'svm': class {names[rarest] if names else rarest} has training samples of one patient "
+            "only, and probabilities are fitted on patients held back: two are needed. Choose another estimator"
         )
-    parts = StratifiedGroupKFold(n_splits=min(count, fewest), shuffle=True, random_state=seed)
+    parts = StratifiedGroupKFold(n_splits=min(settings.folds, *women), shuffle=True, random_state=seed)
     folds: list[tuple[np.ndarray, np.ndarray]] = list(parts.split(labels, labels, groups=patients))
     if any(len(np.unique(labels[kept])) < len(classes) for kept, _ in folds):
         raise RecipeError(
-            f"[estimator] folds = {count}: patients of one class fall into one part together. Set fewer folds, or "
-            "choose another estimator"
+            f"[estimator] folds = {settings.folds}: patients of one class fall into one part together. Set fewer "
+            "folds, or choose another estimator"
         )
     return folds
