@@ -11,6 +11,7 @@ from PIL import Image
 
 from mammoscope.errors import ImageError
 from mammoscope.images import Preprocess, read_mammogram, size_of
+from mammoscope.images.lesions import mask_box
 
 AS_IS = Preprocess(rows=64, cols=48, region="whole", flip="none", clear_background=False)
 
@@ -130,6 +131,20 @@ def test_pixels_stay_as_they_lie_in_the_file_whatever_its_orientation(
     assert mammogram.original_shape == (size.rows, size.cols) == values.shape
     assert [step.cause for step in mammogram.trail if "not followed" in step.detail] == [f"Orientation = {orientation}"]
     assert not any(step.name == "oddity" for step in upright.trail)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", sorted(TURNS))
+def test_a_mask_lies_as_its_picture_does_whatever_its_orientation(tmp_path: Path, kind: str, orientation: int) -> None:
+    name, dtype, options = TURNS[kind]
+    drawn = np.zeros((64, 48), dtype=dtype)
+    drawn[8:24, 16:40] = 255 * (256 if name.endswith("png") and dtype is np.uint16 else 1)
+    exif = Image.Exif()
+    exif[274] = orientation
+    wish = {"tiffinfo": {274: orientation}} if name.endswith("tif") else {"exif": exif}
+    picture = saved(breast(200).astype(np.uint8), tmp_path / f"picture-{name}", **wish)
+
+    assert mask_box(saved(drawn, tmp_path / name, **options, **wish), picture=picture) == (16, 8, 40, 24)
 
 
 def test_an_orientation_that_cannot_be_parsed_is_noted_and_the_picture_read(tmp_path: Path) -> None:

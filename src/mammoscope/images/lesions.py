@@ -7,8 +7,10 @@ import cv2
 import numpy as np
 import pydicom
 from jaxtyping import Float, UInt8
+from PIL import Image
 
 from mammoscope.images.geometry import Box
+from mammoscope.images.raster import BROKEN, lay_as_stored
 from mammoscope.images.size import size_of
 from mammoscope.trail import refusal
 
@@ -159,7 +161,19 @@ def _mask(file: Path) -> np.ndarray | None:
         except (OSError, ValueError, AttributeError, RuntimeError, pydicom.errors.InvalidDicomError):
             return None
     else:
-        pixels = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+        pixels = _drawn(file)
     if pixels is None or pixels.ndim != 2:
         return None
     return (pixels > 0).astype(np.uint8)
+
+
+def _drawn(file: Path) -> np.ndarray | None:
+    """A mask as it lies in its file, whatever its Orientation: its picture is read so, too."""
+    if file.suffix.lower() not in {".tif", ".tiff"}:
+        return cv2.imread(str(file), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+    try:  # OpenCV turns any TIFF
+        with Image.open(file, formats=("TIFF",)) as image:
+            lay_as_stored(image)
+            return np.asarray(image.convert("L") if image.mode in {"P", "PA", "LA", "RGB", "RGBA"} else image)
+    except (*BROKEN, Image.DecompressionBombError):
+        return None
