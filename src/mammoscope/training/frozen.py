@@ -46,6 +46,22 @@ class Frozen:
         return encoded(self._network, samples, recipe=self._recipe, view=view, team=self._team)
 
 
+def take_encoder(network: Classifier, *, of: Classifier) -> None:
+    """Give a network the encoder of its moving average, in place, so that both say the same of a picture.
+
+    While the encoder is frozen the average then stays where it is: what the averaged head is measured with is what is
+    kept. Counters, which no answer depends on, are left alone: their average is rounded.
+
+    Args:
+        network: That learns.
+        of: Its average.
+    """
+    averaged = of.network.state_dict()
+    for name, tensor in network.network.state_dict().items():
+        if tensor.is_floating_point():
+            tensor.copy_(averaged[name])
+
+
 def _taken(vectors: Tensor, numbers: np.ndarray) -> Tensor:
     return vectors[torch.from_numpy(numbers)]
 

@@ -34,7 +34,7 @@ from mammoscope.training.data import Data
 from mammoscope.training.epoch import Course, ExplodedError, Learner, run_epoch
 from mammoscope.training.estimating import fitted
 from mammoscope.training.freezing import freeze, optimizer_of, training_mode
-from mammoscope.training.frozen import Frozen
+from mammoscope.training.frozen import Frozen, take_encoder
 from mammoscope.training.objective import class_weights
 from mammoscope.training.patch_data import PatchParts
 from mammoscope.training.patching import patch_epoch, patch_scores
@@ -221,6 +221,8 @@ def _learner(shop: Workshop, number: int, *, network: Classifier, state: Checkpo
         average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=how, use_buffers=True)
         if averaged := _under("ema.", tensors):
             average.load_state_dict(averaged)
+        if stage.features_stay:
+            take_encoder(network, of=cast("Classifier", average.module))
     forward = torch.compile(asked(network)) if settings.compiled else asked(network)
     return Learner(network=network, forward=forward, optimizer=optimizer, average=average)
 
