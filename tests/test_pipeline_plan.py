@@ -17,11 +17,12 @@ from mammoscope.errors import RecipeError, SourceError
 from mammoscope.phantom import write_cbis_ddsm
 from mammoscope.pipeline import plan
 from mammoscope.pipeline.pace import Machine, Pace, machine_here, measured_pace
-from mammoscope.pipeline.planning import Known, known_of, size_for, within
+from mammoscope.pipeline.planning import Known, _notes, _patience, known_of, size_for, within
 from mammoscope.records import Index, write_index
 from mammoscope.sources import SOURCES, build_index
 from mammoscope.training import Recipe, read_recipe
 
+BOX = ("lesion_x0", "lesion_y0", "lesion_x1", "lesion_y1")
 KNOWN = Known(
     source="own",
     others=(),
@@ -35,6 +36,8 @@ KNOWN = Known(
     row_mm=0.06,
     lesions=100,
     lesion_share=0.02,
+    crop="box",
+    located=True,
 )
 
 
@@ -104,8 +107,35 @@ def test_a_tight_limit_saves_epochs_and_the_lesions_that_get_too_small_are_told(
 
     assert found.recipe.epochs == 5
     assert found.recipe.preprocess.rows == 224
-    assert any("not 64: train on crops" in note for note in found.notes)
+    assert any("not 64: choose crops (unit = 'lesion'), patch-to-whole or global-local" in note for note in found.notes)
     assert any("more than 0.0001: freeze the backbone" in note for note in found.notes)
+
+
+def test_only_what_the_data_allow_is_advised_against_small_lesions(index: Index) -> None:
+    empty = [pl.lit(None, dtype=index.table[name].dtype).alias(name) for name in ("mask_path", *BOX, "lesion_polygon")]
+    uncut = pl.lit(None, dtype=pl.String).alias("crop_path")
+    cropped = known_of(Index(table=index.table.with_columns(empty), roots=index.roots))
+    nowhere = known_of(Index(table=index.table.with_columns(*empty, uncut), roots=index.roots))
+
+    notes = [
+        _notes(one, rows=224, cols=224, lesion_px=64, hours=None, needed=1)[0]
+        for one in (known_of(index), cropped, nowhere)
+    ]
+
+    assert [note.partition("choose ")[2] for note in notes] == [
+        "crops (unit = 'lesion'), patch-to-whole or global-local",
+        "crops (unit = 'lesion', crop = 'file') or global-local",
+        "global-local",
+    ]
+    assert notes[2].startswith("lesions of 5 mm, which is assumed, are ")
+
+
+@pytest.mark.parametrize(("epochs", "patience"), [(5, 4), (15, 4), (16, 4), (40, 10)])
+def test_patience_is_called_a_quarter_of_the_epochs_only_where_it_is(epochs: int, patience: int) -> None:
+    found, why = _patience(epochs)
+
+    assert found == patience
+    assert why.startswith("a quarter of the epochs") == (found == epochs // 4)
 
 
 def test_few_women_with_a_finding_are_told_to_cross_validate(index: Index) -> None:

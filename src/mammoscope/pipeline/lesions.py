@@ -25,6 +25,11 @@ def wants_patches(recipe: "Recipe") -> bool:
     return any(stage.on == "patches" for stage in recipe.stages)
 
 
+def is_placed(index: Index) -> bool:
+    """Whether an index says of any lesion where it lies."""
+    return not index.table.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in MARKS)).is_empty()
+
+
 def refuse_unplaced(recipe: "Recipe", index: Index) -> None:
     """Refuse a stage on patches where the index does not say where any lesion lies.
 
@@ -33,8 +38,7 @@ def refuse_unplaced(recipe: "Recipe", index: Index) -> None:
     """
     if not wants_patches(recipe):
         return
-    placed = index.table.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in MARKS))
-    if placed.is_empty():
+    if not is_placed(index):
         raise RecipeError(
             f"[[stages]] on = 'patches': {recipe.source} gives neither box, outline nor mask of any lesion, so there "
             "is nothing to cut patches around. Leave the stage out, or take a data set that locates its lesions"

@@ -3,14 +3,15 @@
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
 
-from mammoscope.cohort import auc_half_width, image_sizes
+from mammoscope.cohort import Input, auc_half_width, image_sizes, unit_rows
 from mammoscope.cohort.lesion_sizes import sized_lesions
 from mammoscope.errors import RecipeError, SourceError
+from mammoscope.pipeline.lesions import is_placed
 from mammoscope.pipeline.pace import Machine, Pace, machine_here, measured_pace
 from mammoscope.records import Index, image_table
 
@@ -28,6 +29,7 @@ RARE, VERY_RARE = 0.35, 0.05
 TEST, TUNE = 0.2, 0.15
 EXPECTED_AUC = 0.8  # for the width of the interval
 MEMORY = 0.5  # of it for activations
+WAIT = 4  # epochs of patience, at least
 FEW_POSITIVES = 100  # patients: below, one split tells little
 
 
@@ -48,6 +50,8 @@ class Known:
         row_mm: Median height of a pixel; None where no header states it.
         lesions: With a known size.
         lesion_share: A quarter of them are smaller than this share of the picture's longer side; None without any.
+        crop: Of what lesions of both labels can be made samples: their place or the data set's crops; None: neither.
+        located: Whether a lesion has a place, so that patches can be cut around it.
     """
 
     source: str
@@ -62,6 +66,8 @@ class Known:
     row_mm: float | None
     lesions: int
     lesion_share: float | None
+    crop: Literal["box", "file"] | None
+    located: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +159,7 @@ def plan(
         "preprocess.rows": (rows, why),
         "preprocess.cols": (cols, f"the shape of most pictures, {known.rows} x {known.cols}"),
         "training.batch_size": _batch(pace, machine, pictures=pictures),
-        "training.patience": (max(4, epochs // 4), "a quarter of the epochs without a better tune AUC"),
+        "training.patience": _patience(epochs),
         "stages.0.epochs": (epochs, f"{epochs * pictures:,} pictures seen in all, {saving}"),
     }
     needed = epochs * pictures * pace.seconds_per_picture / 3600
@@ -204,7 +210,19 @@ def known_of(index: Index, *, headers: int = 500) -> Known:
         row_mm=float(np.median(spacing)) if len(spacing) else None,
         lesions=len(shares),
         lesion_share=float(np.quantile(shares, 0.25)) if len(shares) else None,
+        crop=_crop(index),
+        located=is_placed(index),
     )
+
+
+def _crop(index: Index) -> Literal["box", "file"] | None:
+    """How lesions of both labels become samples."""
+    images, ways = image_table(index), (Input(unit="lesion"), Input(unit="lesion", crop="file"))
+    for way in ways:
+        rows, _ = unit_rows(images, records=index.table, settings=way)
+        if rows["malignant"].drop_nulls().n_unique() == 2:
+            return way.crop
+    return None
 
 
 def size_for(known: Known, *, lesion_px: int) -> tuple[int, int, str]:
@@ -214,7 +232,8 @@ def size_for(known: Known, *, lesion_px: int) -> tuple[int, int, str]:
 
     Example:
         >>> known = Known(source="own", others=(), images=9, patients=9, positives=3, positive_patients=3,
-        ...     official=False, rows=4000, cols=3000, row_mm=0.07, lesions=100, lesion_share=0.02)
+        ...     official=False, rows=4000, cols=3000, row_mm=0.07, lesions=100, lesion_share=0.02, crop="box",
+        ...     located=True)
         >>> size_for(known, lesion_px=16)[:2]
         (800, 608)
     """
@@ -314,6 +333,13 @@ def _of_machine(machine: Machine) -> dict[str, tuple[Any, str]]:
     }
 
 
+def _patience(epochs: int) -> tuple[int, str]:
+    """Epochs to wait for a better one: a quarter of all, and no fewer than four."""
+    if epochs < 4 * WAIT:
+        return WAIT, f"epochs without a better tune AUC: fewer than {WAIT} may be chance"
+    return epochs // 4, "a quarter of the epochs, without a better tune AUC"
+
+
 def _batch(pace: Pace, machine: Machine, *, pictures: int) -> tuple[int, str]:
     """The largest power of two up to 32 that half the memory holds, and that leaves eight steps in an epoch."""
     room = math.inf if machine.memory_gib is None else MEMORY * machine.memory_gib * 1024 / pace.mib_per_picture
@@ -328,10 +354,8 @@ def _notes(known: Known, *, rows: int, cols: int, lesion_px: int, hours: float |
     if known.others:
         found.append(f"the index also holds {', '.join(known.others)}: a recipe names one source; run it on the folder")
     if (px := smallest(known)[0] * max(rows, cols)) < lesion_px:
-        found.append(
-            f"the smaller lesions are {px:.0f} px across, not {lesion_px}: train on crops (unit = 'lesion'), "
-            "patch-to-whole or global-local"
-        )
+        which = "the smaller lesions" if known.lesion_share else f"lesions of {ASSUMED_MM:g} mm, which is assumed,"
+        found.append(f"{which} are {px:.0f} px across, not {lesion_px}: choose {_closer(known)}")
     if hours is not None and needed > hours:
         found.append(
             f"{FEWEST} epochs of the smallest pictures take {needed:.2g} h, more than {hours:g}: freeze the backbone"
@@ -345,6 +369,13 @@ def _notes(known: Known, *, rows: int, cols: int, lesion_px: int, hours: float |
             f"fifth of them is {wide}. Use mammoscope cross-validate"
         )
     return found
+
+
+def _closer(known: Known) -> str:
+    """What looks at more pixels of a lesion, of what these data allow."""
+    crops = {"box": ["crops (unit = 'lesion')"], "file": ["crops (unit = 'lesion', crop = 'file')"], None: []}
+    ways = [*crops[known.crop], *(["patch-to-whole"] if known.located else []), "global-local"]
+    return " or ".join([", ".join(ways[:-1]), ways[-1]] if ways[1:] else ways)
 
 
 def _people(rows: pl.DataFrame) -> int:
