@@ -9,14 +9,17 @@ from pydicom.tag import BaseTag
 
 from mammoscope.deid.key import Key
 from mammoscope.deid.profile import row_of
+from mammoscope.deid.reading import PIXELS
 from mammoscope.deid.rules import DATE_VRS, PATIENT_ID, PATIENT_NAME, TEXT_VRS, TIMEZONE_OFFSET, Deed, deed_of
-from mammoscope.deid.settings import CODES, Dates, Settings
+from mammoscope.deid.settings import CODES, METHOD, Dates, Settings
 from mammoscope.deid.tally import Tally
 from mammoscope.deid.traces import Traces
 from mammoscope.deid.values import DUMMIES, capped_age, is_offset, is_well_known, shifted
 from mammoscope.dicom.parsing import UNPARSABLE
 
-METHOD = "mammoscope: DICOM PS3.15 Basic Profile"  # at most 64 characters, LO
+OPAQUE_VRS = frozenset(
+    {"OB", "UN"}
+)  # bytes that may hold texts, as a colour profile does; not numbers, as a table does
 MODIFIED = {Dates.SHIFT: "MODIFIED", Dates.KEEP: "UNMODIFIED", Dates.REMOVE: "REMOVED"}
 
 
@@ -78,9 +81,15 @@ class Cleaner:
             return Deed.DUMMY
         if element.VR in DATE_VRS and not element.is_empty and shifted(element.value, vr=element.VR, days=0) is None:
             return Deed.DUMMY
-        if element.VR in TEXT_VRS | {"CS"} and not element.is_empty and self.traces.repeated_in(element):
+        return deed if element.is_empty else self._if_repeated(element) or deed
+
+    def _if_repeated(self, element: DataElement) -> Deed | None:
+        """What happens to what would be kept if it repeats what has to go; None if it does not."""
+        if element.VR in OPAQUE_VRS and element.keyword not in PIXELS:
+            return Deed.REMOVE if self.traces.repeated_in(element) else None
+        if element.VR in TEXT_VRS | {"CS"} and self.traces.repeated_in(element):
             return Deed.REPEATS
-        return deed
+        return None
 
     def _count(self, tag: int, deed: Deed, new: "DataElement | object | None") -> None:
         done = Deed.REMOVE if new is None else deed

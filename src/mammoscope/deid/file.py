@@ -13,11 +13,12 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 
 from mammoscope.deid.burned import Suspicion, header_suspicions, pixel_suspicions
 from mammoscope.deid.cleaning import Cleaner
+from mammoscope.deid.comments import comments_of
 from mammoscope.deid.key import Key
 from mammoscope.deid.reading import PIXELS, Refused, read_image
 from mammoscope.deid.settings import Settings
 from mammoscope.deid.tally import Count
-from mammoscope.deid.traces import traces_of
+from mammoscope.deid.traces import Traces, traces_of
 from mammoscope.dicom.parsing import UNPARSABLE, quiet
 from mammoscope.storage import whole_file
 
@@ -85,13 +86,16 @@ def _written(path: Path, *, number: int, out: Path, settings: Settings, key: Key
         cleaned.file_meta = _meta(dataset, cleaned)
         name = f"{key.pseudonym(patient)}/{_name(str(cleaned.SOPInstanceUID))}.dcm"
         said = header_suspicions(dataset)
+        commented = any(traces.repeated_by(text) for text in comments_of(dataset))
     except UNPARSABLE as error:
         raise Refused("damaged", type(error).__name__) from None
+    if commented:
+        raise Refused("identifying", "in element (7FE0,0010)")
     suspicions = said + pixel_suspicions(path)
     with whole_file(out / name) as temporary:
         _save(cleaned, temporary)
         if traces.found_in(temporary):
-            raise Refused("identifying", _where(temporary, traces.exact))
+            raise Refused("identifying", _where(temporary, traces))
         if (out / name).exists() and not filecmp.cmp(out / name, temporary, shallow=False):
             raise Refused("same_instance")
         with temporary.open("rb") as file:
@@ -153,13 +157,13 @@ def _name(uid: str) -> str:
     return hashlib.blake2b(uid.encode(), digest_size=10).hexdigest()
 
 
-def _where(file: Path, values: frozenset[bytes]) -> str:
+def _where(file: Path, traces: Traces) -> str:
     """The first element that holds one of the values, by tag."""
     dataset = pydicom.dcmread(file)
     for tag in sorted(dataset.keys()):
         raw = dataset.get_item(tag)
         value = getattr(raw, "value", None)
         content = value if isinstance(value, bytes) else str(value).encode("utf-8", "ignore")
-        if any(one in content for one in values):
+        if traces.held_by(content):
             return f"in element ({tag >> 16:04X},{tag & 0xFFFF:04X})"
     return "in the file meta information"

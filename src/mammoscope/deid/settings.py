@@ -32,6 +32,7 @@ class Retain(StrEnum):
     PATIENT = "patient-characteristics"
 
 
+METHOD = "mammoscope: DICOM PS3.15 Basic Profile"  # at most 64 characters, LO
 CODES = {
     "113100": "Basic Application Confidentiality Profile",
     "113106": "Retain Longitudinal Temporal Information Full Dates Option",

@@ -56,6 +56,24 @@ def shifted(value: object, *, vr: str, days: int) -> object | None:
     return moved if len(moved) > 1 else moved[0]
 
 
+def spelled_dates(text: str) -> tuple[str, ...]:
+    """A date of DICOM as other texts write it: in one, year first, day first, month first; none if it is no date.
+
+    Source:
+        ISO 8601 for year first.
+
+    Example:
+        >>> spelled_dates("19600203")[:4]
+        ('19600203', '1960-02-03', '03-02-1960', '02-03-1960')
+    """
+    found = _DATE.fullmatch(text.strip())
+    if found is None:
+        return ()
+    year, month, day = found.groups()
+    orders = ((year, month, day), (day, month, year), (month, day, year))
+    return (year + month + day, *(mark.join(order) for mark in "-./" for order in orders))
+
+
 def capped_age(value: object) -> str | None:
     """An age above 89 years as 90 years; None if it is no age.
 
