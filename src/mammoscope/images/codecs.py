@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 DCT_FACTORS = (8, 4, 2, 1)  # libjpeg also offers n/8, which Pillow does not
 LARGEST_WAVELET_FACTOR = 32
+EIGHTH = 8  # the factor at which most pictures are looked at first; it is kept
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,6 +46,10 @@ class WaveletLevels(Levels):
     def _full(self) -> ArrayLevels:
         return ArrayLevels(values=self.whole())
 
+    @cached_property
+    def _eighth(self) -> Reduced | None:
+        return self._reduced(EIGHTH)
+
     def factor_for(self, needed: float) -> int:
         """The largest power of two that still has a sample for each final pixel."""
         factor, largest = 1, min(LARGEST_WAVELET_FACTOR, 2 ** wavelet_levels(self.stream))
@@ -54,7 +59,7 @@ class WaveletLevels(Levels):
 
     def read(self, factor: int, crop: Crop | None = None) -> Reduced:
         """Decode the whole picture at that factor: Pillow offers no decoding of a region."""
-        level = self._reduced(factor) if factor > 1 else None
+        level = self._eighth if factor == EIGHTH else self._reduced(factor) if factor > 1 else None
         if level is None:
             return self._full.read(factor, crop)
         x0, y0, x1, y1 = crop or (0, 0, *level.shape[::-1])

@@ -21,7 +21,7 @@ from pydicom.uid import UID
 
 from mammoscope.dicom.header import Header, tagged, told
 from mammoscope.errors import ImageError
-from mammoscope.images.codecs import DctLevels, WaveletLevels
+from mammoscope.images.codecs import EIGHTH, DctLevels, WaveletLevels
 from mammoscope.images.codestream import can_hold, claimed_shape, is_whole, jpeg_bits, precision, wavelet_bits
 from mammoscope.images.complaints import complaints
 from mammoscope.images.levels import ArrayLevels, Levels, Stored
@@ -290,8 +290,10 @@ def _compressed(header: Header, layout: Layout, stream: bytes) -> Levels:
 def _wavelets(header: Header, layout: Layout, stream: bytes, *, bits: int) -> Levels:
     """An unsigned JPEG 2000 stream, which may be deeper than Bits Stored: its smaller levels mix all of its bits.
 
-    What a lossless one has above High Bit is masked, as in any other syntax. A lossy one may overshoot the largest
-    value that was meant, which a mask would turn from white to black: its own depth holds.
+    What a lossless one has above High Bit is masked, as in any other syntax, where a small level has larger values than
+    Bits Stored holds: many archives write 12 bits as 16, and to decode each whole would take four times as long. A
+    lossy one may overshoot the largest value that was meant, which a mask would turn from white to black: its own
+    depth holds.
 
     Source:
         DICOM PS3.5 8.2.4: the header shall agree with the stream, which is decoded by its own characteristics.
@@ -302,16 +304,19 @@ def _wavelets(header: Header, layout: Layout, stream: bytes, *, bits: int) -> Le
     cause = f"{tagged('BitsStored')} = {layout.bits_stored}, its stream has {bits}"
     if bits > layout.bits_stored and layout.syntax in LOSSY_WAVELETS:
         header.note("oddity", "bits above High Bit were kept, since the stream is lossy", cause)
-    elif bits > layout.bits_stored:
+    levels = WaveletLevels(stream=stream, shape=layout.shape, bits=bits, whole=whole)
+    if bits > layout.bits_stored and layout.syntax not in LOSSY_WAVELETS and _is_deep(levels, layout):
         values = whole()
         above = np.count_nonzero(values >> layout.bits_stored)
         if above:
             header.note("oddity", f"bits above High Bit, in {above:,} pixels, were masked", cause)
             return ArrayLevels(values=_signed(values, layout=layout))
-        whole = partial(np.asarray, values)
-    if layout.syntax in JPEG2000:
-        return WaveletLevels(stream=stream, shape=layout.shape, bits=bits, whole=whole)
-    return ArrayLevels(values=whole())
+    return levels if layout.syntax in JPEG2000 else ArrayLevels(values=whole())
+
+
+def _is_deep(levels: WaveletLevels, layout: Layout) -> bool:
+    """Whether a small level, or the whole where there is none, has a value that Bits Stored cannot hold."""
+    return bool(int(levels.read(levels.factor_for(EIGHTH)).max()) >> layout.bits_stored)
 
 
 def _whole(header: Header, layout: Layout, stream: bytes) -> Stored:
