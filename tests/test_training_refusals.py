@@ -23,7 +23,7 @@ from mammoscope.pipeline import Work, begin, cross_validate, divide
 from mammoscope.records import Index, Record, index_of, write_index
 from mammoscope.training import Data, Recipe, Stage, Start, Training, design_of, memory, read_recipe, train
 from mammoscope.training.lines import located
-from mammoscope.training.memory import GIB, check_memory, need_of
+from mammoscope.training.memory import GIB
 from mammoscope.training.reach import check_reach
 from mammoscope.training.start import starting_network
 from mammoscope.vocabulary import Density, Laterality, View
@@ -190,102 +190,6 @@ def test_a_layer_that_there_is_not_is_refused_before_training(tmp_path: Path) ->
         train(asked, data=data(), folder=tmp_path)
 
 
-# ------------------------------------------------------------------- memory
-
-
-def needs(**changes: object) -> int:
-    asked = Recipe.model_validate(TINY.model_dump() | changes)
-    network = build(design_of(asked), seed=0)
-    return need_of(asked.stages[0], recipe=asked, network=network, data=data()).sample
-
-
-def test_what_is_kept_of_a_sample_is_counted_as_written_out() -> None:
-    """One linear layer keeps its input for the gradient of its weight, and the loss nothing of it."""
-    network = build(design_of(TINY), seed=0)
-    stage = Stage(freeze="backbone")
-
-    need = need_of(stage, recipe=TINY, network=network, data=data())
-
-    weights = sum(parameter.numel() * 4 for parameter in network.parameters())
-    head = sum(parameter.numel() * 4 for parameter in network.head.parameters())
-    assert need.fixed == weights + head * 3
-    assert need.sample == 8 * 4 * 3  # the vector, and twice the largest map for what passes
-
-
-def test_four_times_the_pixels_keep_about_four_times_the_bytes() -> None:
-    assert needs(preprocess={"rows": 64, "cols": 48}) == pytest.approx(4 * needs(), rel=0.05)
-
-
-def test_half_the_precision_keeps_fewer_bytes_and_a_frozen_backbone_fewest() -> None:
-    frozen = [Stage(freeze="backbone").model_dump()]
-
-    assert needs(stages=frozen) < needs(training={"precision": "bfloat16"}) < needs()
-
-
-def test_counting_leaves_the_network_as_it_was() -> None:
-    network = build(design_of(TINY), seed=0)
-    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-
-    need_of(Stage(freeze="backbone"), recipe=TINY, network=network, data=data())
-
-    assert network.training
-    assert all(parameter.requires_grad for parameter in network.parameters())
-    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
-
-
-def test_the_largest_bag_decides() -> None:
-    asked = Recipe.model_validate(TINY.model_dump() | {"input": {"unit": "exam"}})
-    network = build(design_of(asked), seed=0)
-
-    two, four = (
-        need_of(asked.stages[0], recipe=asked, network=network, data=data(bags=sizes)).sample
-        for sizes in ([1, 2], [1, 4])
-    )
-
-    assert four == pytest.approx(2 * two, rel=0.05)
-
-
-def test_a_batch_too_large_for_memory_is_refused_and_what_would_fit_does() -> None:
-    network = build(design_of(TINY), seed=0)
-    need = need_of(TINY.stages[0], recipe=TINY, network=network, data=data())
-    free = need.of(10)
-    fitting = [
-        TINY.model_copy(update={"training": Training(batch_size=32, accumulate=4)}),
-        TINY.model_copy(update={"training": Training(batch_size=10)}),
-    ]
-
-    with pytest.raises(
-        RecipeError,
-        match=r"\[training\] batch_size = 32: stage 1 needs .* What fits: accumulate = 4, or batch_size = 10$",
-    ):
-        check_memory(TINY, network=network, data=data(), device=CPU, free=free)
-    for recipe in fitting:
-        check_memory(recipe, network=network, data=data(), device=CPU, free=free)
-    with pytest.raises(RecipeError, match="What fits"):
-        check_memory(
-            TINY.model_copy(update={"training": Training(batch_size=11)}),
-            network=network,
-            data=data(),
-            device=CPU,
-            free=free,
-        )
-
-
-def test_where_not_even_one_sample_fits_smaller_pictures_are_proposed() -> None:
-    network = build(design_of(TINY), seed=0)
-
-    with pytest.raises(RecipeError, match="Not even one fits: make rows and cols"):
-        check_memory(TINY, network=network, data=data(), device=CPU, free=1000)
-
-
-def test_training_looks_at_the_memory_of_this_machine(tmp_path: Path) -> None:
-    huge = TINY.model_copy(update={"training": Training(batch_size=10**9)})
-
-    with pytest.raises(RecipeError, match=r"\[training\] batch_size = 1000000000: stage 1 needs"):
-        train(huge, data=data(), folder=tmp_path)
-    assert GIB == 1024**3
-
-
 # -------------------------------------------------------------------- lines
 
 TEXT = """name = "mine"
@@ -324,11 +228,59 @@ def test_a_refusal_is_put_beside_its_line(tmp_path: Path, message: str, line: in
     assert str(caught.value).endswith(message)
 
 
+def test_a_stage_of_a_list_over_several_lines_has_its_own_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('name = "mine"\nstages = [\n  { epochs = 1 },\n  { freeze = "backbone", unfreeze = 9 },\n]\n')
+
+    with pytest.raises(RecipeError, match=r"^mine\.toml:4 "), located(str(file)):
+        raise RecipeError("[[stages]] unfreeze = 9: the backbone has 4 blocks")
+    with pytest.raises(RecipeError, match=r"^mine\.toml:3 "), located(str(file)):
+        raise RecipeError("epoch 3: stage 1 [stages] lr: a key that is not there is its stage")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            {"input": {"unit": "lesion"}},
+            r"\[input\] unit = 'lesion': the data name no lesion \(2 records, .*Set unit =",
+        ),
+        ({"input": {"unit": "breast"}}, r"\[input\] unit = 'breast': of no picture is the side known .*Set unit ="),
+        ({"select": {"views": ["AT"]}}, r"\[select\] views = \['AT'\]: no image is left .*Widen it"),
+        ({"target": "density", "classes": ["A", "B"]}, r"classes = \['A', 'B'\]: no sample has one of them \("),
+    ],
+)
+def test_the_key_that_leaves_no_sample_is_named(asked: dict[str, object], said: str, tmp_path: Path) -> None:
+    unsided = index(True, False, density=Density.C)
+    none = pl.lit(None, dtype=unsided.table["laterality"].dtype).alias("laterality")
+    recipe = Recipe.model_validate(TINY.model_dump() | asked)
+
+    with pytest.raises(RecipeError, match=said):
+        divide(recipe, replace(unsided, table=unsided.table.with_columns(none)), run=tmp_path / "run")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('target = "density"\nclasses = ["A", "E"]', r"mine.toml:4: classes \['E'\] are not among those of density"),
-        ('seed = 1\nalso = ["tissu"]', r"mine.toml:4: also is \['tissu'\]: each may stand once"),
+        (
+            'target = "density"\nclasses = ["A", "E"]',
+            r"mine.toml:4: classes is \['A', 'E'\]: 'E' is not one of A, B, C, D$",
+        ),
+        (
+            'target = "density"\nclasses = ["A", "A"]',
+            r"mine.toml:4: classes is .*: 'A' stands more than once. Name each",
+        ),
+        (
+            'target = "pathology"\nclasses = ["benign", "malignent"]',
+            r"mine.toml:4: .* is not one of malignant, benign, .* callback, normal; did you mean 'malignant'\?",
+        ),
+        ('seed = 1\nalso = ["tissu"]', r"mine.toml:4: also is \['tissu'\]: .*tissue; did you mean 'tissue'\?"),
+        ('also = ["density", "density"]', r"mine.toml:3: also is .*: 'density' stands more than once"),
+        ('target = "density"\nalso = ["density"]', r"mine.toml:4: also is .*: 'density' is the target already"),
+        (
+            "stages = [\n  { epochs = 2 },  # [\n  { epochs = 2, warmup_epochs = 3 },\n]\nseed = 1",
+            r"mine.toml:5 \[stages.1\]: warmup_epochs must be at most epochs",
+        ),
         ("stages = []", "mine.toml:3: stages is empty: nothing would learn"),
         (
             "[[stages]]\n[[stages]]\nwarmup_epochs = 11",

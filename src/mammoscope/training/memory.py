@@ -13,8 +13,9 @@ from mammoscope.models import Classifier, Inputs, autocast, build
 from mammoscope.training.data import Data
 from mammoscope.training.freezing import freeze
 from mammoscope.training.patching import patch_logits
+from mammoscope.training.processes import LEAST
 from mammoscope.training.recipe import Recipe
-from mammoscope.training.stages import Stage
+from mammoscope.training.stages import Stage, Training
 from mammoscope.training.start import design_of
 
 GIB = 2**30
@@ -93,12 +94,17 @@ def check_memory(
         return
     if device.type == "cpu":
         available //= processes
-    settings = recipe.training
-    part = math.ceil(math.ceil(settings.batch_size / settings.accumulate) / processes)
-    for number, stage in enumerate(recipe.stages, start=1):
-        need = need_of(stage, recipe=recipe, network=network, data=data)
+    part = _part(recipe.training, processes=processes)
+    needs = [need_of(stage, recipe=recipe, network=network, data=data) for stage in recipe.stages]
+    for number, need in enumerate(needs, start=1):
         if need.of(part) > available:
-            raise RecipeError(_refusal(recipe, number, need, part=part, free=available, device=device))
+            fits = min((available - one.fixed) // max(one.sample, 1) for one in needs)  # in every stage
+            found = (
+                f"[training] batch_size = {recipe.training.batch_size}: stage {number} needs {need.of(part) / GIB:.3g} "
+                f"GiB, {need.sample / GIB:.2g} for each of {part} samples at a time, and {available / GIB:.3g} GiB are "
+                f"free on {device.type}"
+            )
+            raise RecipeError(f"{found}. {_remedy(recipe.training, fits=fits, processes=processes, device=device)}")
 
 
 def need_of(stage: Stage, *, recipe: Recipe, network: Classifier, data: Data) -> Need:
@@ -198,14 +204,28 @@ def _group() -> int | None:
     return None if limit == "max" else int(limit) - used + int(facts.get("inactive_file", 0))
 
 
-def _refusal(recipe: Recipe, number: int, need: Need, *, part: int, free: int, device: torch.device) -> str:
-    batch, parts = recipe.training.batch_size, recipe.training.accumulate
-    said = (
-        f"[training] batch_size = {batch}: stage {number} needs {need.of(part) / GIB:.3g} GiB, {need.sample / GIB:.2g} "
-        f"for each of {part} samples at a time, and {free / GIB:.3g} GiB are free on {device.type}"
-    )
-    fits = (free - need.fixed) // max(need.sample, 1)
-    if fits < 1:
-        return f"{said}. Not even one fits: make rows and cols of [preprocess] smaller, or choose a smaller model"
-    more = math.ceil(parts * part / fits)
-    return f"{said}. What fits: accumulate = {more}, or batch_size = {fits * parts}"
+def _part(settings: Training, *, processes: int, accumulate: int | None = None) -> int:
+    """The most samples that a process computes at a time."""
+    return math.ceil(math.ceil(settings.batch_size / (accumulate or settings.accumulate)) / processes)
+
+
+def _remedy(settings: Training, *, fits: int, processes: int, device: torch.device) -> str:
+    """What would fit, of what would not be refused for its few samples.
+
+    Args:
+        settings: That do not fit.
+        fits: Samples at a time of one process that do.
+        processes: That share each step.
+        device: Of each.
+    """
+    if fits < LEAST:
+        fewer = "start fewer processes, " if processes > 1 and device.type == "cpu" else ""
+        return (
+            f"Not even {LEAST} samples fit, and fewer are not trained on: {fewer}make rows and cols of [preprocess] "
+            "smaller, or choose a smaller model"
+        )
+    batch = fits * processes * settings.accumulate
+    most = settings.batch_size // (LEAST * processes)  # parts that leave each process enough
+    tried = range(settings.accumulate + 1, most + 1)
+    parts = next((one for one in tried if _part(settings, processes=processes, accumulate=one) <= fits), None)
+    return f"What fits: {'' if parts is None else f'accumulate = {parts}, or '}batch_size = {batch}"

@@ -10,7 +10,7 @@ from mammoscope.training.estimating import check_layer
 from mammoscope.training.freezing import check_unfreeze
 from mammoscope.training.memory import check_memory, check_weights
 from mammoscope.training.patching import patch_logits
-from mammoscope.training.processes import ALONE, Team
+from mammoscope.training.processes import ALONE, LEAST, Team
 from mammoscope.training.reach import check_reach
 from mammoscope.training.recipe import Recipe
 from mammoscope.training.start import Start, starting_network
@@ -51,12 +51,18 @@ def trainable(
 
 
 def _check_shares(recipe: Recipe, team: Team) -> None:
-    settings = recipe.training
-    if not team.deals(settings.batch_size // settings.accumulate):
+    batch, parts = recipe.training.batch_size, recipe.training.accumulate
+    if team.deals(batch // parts):
+        return
+    if team.count > 1:
         raise RecipeError(
-            f"[training] batch_size = {settings.batch_size} in {settings.accumulate} parts: too few samples for "
-            f"{team.count} processes, which need two each. Start fewer, or enlarge the step in the recipe"
+            f"[training] batch_size = {batch} in {parts} parts: too few samples for {team.count} processes, which need "
+            f"{LEAST} each. Start fewer, or enlarge the step in the recipe"
         )
+    raise RecipeError(
+        f"[training] batch_size = {batch}, accumulate = {parts}: fewer than {LEAST} samples at a time, and batch "
+        f"normalisation cannot use one. {'Lower accumulate, or enlarge' if parts > 1 else 'Enlarge'} batch_size"
+    )
 
 
 def _check_patches(recipe: Recipe, network: Classifier) -> None:
