@@ -239,27 +239,6 @@ def test_a_stage_of_a_list_over_several_lines_has_its_own_line(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
-    [
-        (
-            {"input": {"unit": "lesion"}},
-            r"\[input\] unit = 'lesion': the data name no lesion \(2 records, .*Set unit =",
-        ),
-        ({"input": {"unit": "breast"}}, r"\[input\] unit = 'breast': of no picture is the side known .*Set unit ="),
-        ({"select": {"views": ["AT"]}}, r"\[select\] views = \['AT'\]: no image is left .*Widen it"),
-        ({"target": "density", "classes": ["A", "B"]}, r"classes = \['A', 'B'\]: no sample has one of them \("),
-    ],
-)
-def test_the_key_that_leaves_no_sample_is_named(asked: dict[str, object], said: str, tmp_path: Path) -> None:
-    unsided = index(True, False, density=Density.C)
-    none = pl.lit(None, dtype=unsided.table["laterality"].dtype).alias("laterality")
-    recipe = Recipe.model_validate(TINY.model_dump() | asked)
-
-    with pytest.raises(RecipeError, match=said):
-        divide(recipe, replace(unsided, table=unsided.table.with_columns(none)), run=tmp_path / "run")
-
-
-@pytest.mark.parametrize(
     ("text", "said"),
     [
         (
@@ -490,22 +469,3 @@ def test_a_kernel_over_the_whole_of_its_map_is_refused_in_bfloat16_on_a_processo
     check_reach(recipe, network=network, device=torch.device("cuda"))
     whole = recipe.model_copy(update={"training": Training()})
     check_reach(whole, network=network, device=CPU)
-
-
-@pytest.mark.parametrize("stages", [(Stage(),), ()])
-def test_a_class_of_one_train_patient_is_refused_for_a_support_vector_machine_before_anything_is_made(
-    tmp_path: Path, stages: tuple[Stage, ...]
-) -> None:
-    (tmp_path / "tiny.toml").write_text('name = "tiny"\n\n[estimator]\nkind = "svm"\n')
-    split = {"kind": "ratio", "train": 0.34, "tune": 0.33, "test": 0.33}
-    asked = {"estimator": {"kind": "svm"}, "stages": stages, "split": split}
-    recipe = Recipe.model_validate(TINY.model_dump() | asked)
-    few = index(*[True] * 3, *[False] * 9)
-
-    with pytest.raises(RecipeError) as caught, located(str(tmp_path / "tiny.toml")):
-        begin(recipe, few, run=tmp_path / "run", device="cpu")
-
-    assert str(caught.value).startswith(
-        "tiny.toml:4 [estimator] kind = 'svm': class yes has training samples of one patient only"
-    )
-    assert not (tmp_path / "run").exists()

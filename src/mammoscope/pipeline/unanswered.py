@@ -12,6 +12,26 @@ from mammoscope.records import Index, image_table
 if TYPE_CHECKING:
     from mammoscope.training import Recipe
 
+SELECTED = {
+    "with a lesion of the kinds asked for": "lesion_kinds",
+    "of the views asked for": "views",
+    "without implants": "implants",
+}
+"""Steps to their keys in `[select]`."""
+
+LOCATED = "Set unit = 'image', or take data that locate their lesions"
+UNIT = {
+    "lesions on them": ("unit", "the data name no lesion", LOCATED),
+    "lesions with a place": ("unit", "the data say of no lesion where it lies", LOCATED),
+    "lesions with a crop of the data set's own": (
+        "crop",
+        "the data have none",
+        "Leave crop out, or set unit = 'image'",
+    ),
+    "of a known side": ("unit", "of no picture is the side known", "Set unit = 'image'"),
+}
+"""Steps of a unit to the key in `[input]`, what is wrong with it, and what to do."""
+
 
 def refuse_unanswered(recipe: "Recipe", labelled: pl.DataFrame, *, index: Index, flow: list[tuple[str, int]]) -> None:
     """Refuse a recipe that asks for labels that the index lacks, or for more classes than are seen.
@@ -46,16 +66,30 @@ def refuse_unanswered(recipe: "Recipe", labelled: pl.DataFrame, *, index: Index,
 
 
 def _refuse_empty(recipe: "Recipe", index: Index, flow: list[tuple[str, int]]) -> None:
+    """Name the key of the step that left nothing."""
     counts = ", ".join(f"{count} {what}" for what, count in flow)
-    names = [what for what, _ in flow]
-    at = names.index("with a label")
-    if at and flow[at - 1][1]:
+    at = next(number for number, (_, count) in enumerate(flow) if not count)
+    emptied = flow[at][0]
+    if emptied == "with a label":
         rows, _ = unit_rows(image_table(index), records=index.table, settings=recipe.input)
         raise RecipeError(
             f"target = {recipe.target!r}: it is stated of none of {flow[at - 1][1]} samples ({counts}); "
             f"{_answered(rows)}"
         )
-    raise RecipeError(f"{recipe.name}: no image is left to take part: {counts}. Widen [select], or index other data")
+    if emptied == "of the classes asked for":
+        raise RecipeError(
+            f"classes = {list(recipe.classes or ())}: no sample has one of them ({counts}). Name classes that the data "
+            "have, or leave classes out"
+        )
+    if emptied in SELECTED:
+        value = recipe.select.model_dump(mode="json")[SELECTED[emptied]]
+        raise RecipeError(
+            f"[select] {SELECTED[emptied]} = {value!r}: no image is left ({counts}). Widen it, or index other data"
+        )
+    if emptied in UNIT:
+        key, reason, advice = UNIT[emptied]
+        raise RecipeError(f"[input] {key} = {getattr(recipe.input, key)!r}: {reason} ({counts}). {advice}")
+    raise RecipeError(f"{recipe.name}: no image is left to take part: {counts}. Index other data")
 
 
 def _answered(rows: pl.DataFrame) -> str:

@@ -10,6 +10,7 @@ import re
 import tomllib
 import types
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +89,10 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _together(self) -> "Recipe":
-        wrong = [name for name in self.also if name not in TASK_CLASSES or name == self.target]
-        if wrong or len(set(self.also)) < len(self.also):
-            allowed = [name for name in TASK_CLASSES if name != self.target]
-            raise ValueError(f"also is {list(self.also)}: each may stand once, and be one of {', '.join(allowed)}")
-        strange = [name for name in self.classes or () if name not in TASK_CLASSES[self.target]]
-        if strange:
-            raise ValueError(f"classes {strange} are not among those of {self.target}: {list(self.every_class)}")
+        if self.target in self.also:
+            raise ValueError(f"also is {list(self.also)}: {self.target!r} is the target already. Leave it out")
+        _refuse_unlisted("also", self.also, [name for name in TASK_CLASSES if name != self.target])
+        _refuse_unlisted("classes", self.classes or (), self.every_class)
         if any(stage.on == "patches" for stage in self.stages):
             self._check_patches()
         self._check_changes()
@@ -157,7 +155,7 @@ class Recipe(Strict):
     @property
     def every_class(self) -> tuple[str, ...]:
         """All classes that the target has."""
-        return TASK_CLASSES[self.target]
+        return tuple(map(str, TASK_CLASSES[self.target]))
 
     @property
     def task_names(self) -> tuple[str, ...]:
@@ -180,6 +178,16 @@ class Recipe(Strict):
     def fingerprint(self) -> str:
         """SHA-256 of everything that decides the result; the name does not."""
         return hashlib.sha256(self.model_dump_json(exclude={"name"}).encode()).hexdigest()
+
+
+def _refuse_unlisted(key: str, names: Sequence[str], allowed: Sequence[str]) -> None:
+    """Refuse names that are not allowed, or that stand twice."""
+    said = f"{key} is {list(names)}"
+    for name in names:
+        if name not in allowed:
+            raise ValueError(f"{said}: {name!r} is not one of {', '.join(allowed)}{nearest(name, list(allowed))}")
+        if names.count(name) > 1:
+            raise ValueError(f"{said}: {name!r} stands more than once. Name each once, of {', '.join(allowed)}")
 
 
 def read_recipe(path: Path) -> Recipe:
