@@ -5,16 +5,18 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from mammoscope.errors import RecipeError
-from mammoscope.models import SimpleCnn, build
+from mammoscope.models import Bundle, ClinicalEncoding, ClinicalSettings, Manifest, SimpleCnn, build
+from mammoscope.models.clinical import CategoryColumn, FlagColumn, NumberColumn
 from mammoscope.pipeline.starting import starting
-from mammoscope.training import Recipe, Stage, Start, Training, design_of, train
-from mammoscope.training.start import begun_anew, starting_network
+from mammoscope.training import Data, Recipe, Stage, Start, Training, design_of, read_start, train
+from mammoscope.training.start import begun_anew, clinical_names, starting_network, told_anew
 from test_training import data
 
 BEFORE = Recipe(
@@ -69,9 +71,88 @@ def test_a_layer_that_the_start_lacks_is_said_to_be_not_there(start: Start, tmp_
     fewer = replace(start, fingerprint=hashlib.sha256(start.weights.read_bytes()).hexdigest())
     network = starting_network(ALIKE, data=data(tmp_path / "data"), start=fewer)
 
-    (row,) = begun_anew(network, start=fewer)
+    (row,) = begun_anew(network, data=data(tmp_path / "data"), start=fewer)
 
     assert (row["name"], row["shape_there"]) == (lost, None)
+
+
+AGE_AND_IMPLANT = (
+    NumberColumn(column="age_years", unknown=False, mean=50, sd=10, fill=50),
+    FlagColumn(column="implant", unknown=False, fill=0.5),
+)
+VIEW_AND_IMPLANT = (
+    CategoryColumn(column="view", unknown=False, categories=("CC",), other=False, fill="CC"),
+    FlagColumn(column="implant", unknown=False, fill=0.5),
+)
+
+
+def clinical_start(folder: Path, columns: tuple) -> tuple[Start, dict[str, torch.Tensor]]:
+    """A bundle's weights for these columns."""
+    network = build(design_of(BEFORE, clinical=2), seed=7)
+    manifest = Manifest(
+        name="before",
+        tasks=BEFORE.tasks,
+        unit="image",
+        meaning="chance",
+        model=BEFORE.model,
+        preprocess=BEFORE.preprocess,
+        clinical=ClinicalEncoding(columns=columns),
+        recipe={},
+        data={},
+        code={},
+    )
+    Bundle(manifest=manifest, network=network).save_pretrained(folder)
+    return read_start(folder), network.state_dict()
+
+
+def with_columns(seen: Data, columns: tuple) -> Data:
+    samples = replace(seen.train, clinical=np.zeros((len(seen.train), 2), np.float32))
+    return replace(seen, train=samples, clinical=ClinicalEncoding(columns=columns))
+
+
+@pytest.mark.parametrize("columns", [VIEW_AND_IMPLANT, AGE_AND_IMPLANT[::-1]], ids=["others", "swapped"])
+def test_as_many_other_clinical_columns_are_begun_anew_and_said_to_be(tmp_path: Path, columns: tuple) -> None:
+    start, there = clinical_start(tmp_path / "bundle", AGE_AND_IMPLANT)
+    seen = with_columns(data(tmp_path / "data"), columns)
+    network = starting_network(ALIKE, data=seen, start=start)
+
+    rows = begun_anew(network, data=seen, start=start)
+
+    fresh = build(design_of(ALIKE, clinical=2), seed=ALIKE.seed).state_dict()
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, (fresh if name.startswith("clinical.") else there)[name])
+    assert [row["name"] for row in rows] == ["clinical.0.weight", "clinical.0.bias"]
+    assert "clinical.0.weight 32 x 2 (there for other columns)" in told_anew(rows, start=start).text
+
+
+def test_the_same_clinical_columns_are_taken_over(tmp_path: Path) -> None:
+    start, there = clinical_start(tmp_path / "bundle", AGE_AND_IMPLANT)
+    again = (AGE_AND_IMPLANT[0].model_copy(update={"mean": 60.0}), AGE_AND_IMPLANT[1])
+    seen = with_columns(data(tmp_path / "data"), again)
+    network = starting_network(ALIKE, data=seen, start=start)
+
+    assert begun_anew(network, data=seen, start=start) == []
+    assert all(torch.equal(tensor, there[name]) for name, tensor in network.state_dict().items())
+
+
+def test_the_columns_of_a_run_without_a_bundle_follow_from_its_recipe_and_train_part() -> None:
+    rows = {"file": "a b c d".split(), "part": ["train", "train", "train", "test"], "view": ["CC", "MLO", "CC", "ML"]}
+    cohort = pl.DataFrame(rows | {"age_years": [40.0, 50.0, 60.0, 70.0]})
+    cohort = cohort.with_columns(pl.when(pl.col("file") != "b").then("file"))  # it could not be read
+    clinical = ClinicalSettings(columns=("age_years", "view"), rare=1)
+
+    assert clinical_names(BEFORE.model_copy(update={"clinical": clinical}), cohort) == ("age_years", "view=CC")
+    assert clinical_names(BEFORE, cohort) == ()
+
+
+def test_weights_that_are_none_are_refused_though_they_are_those_that_were_looked_at(
+    start: Start, tmp_path: Path
+) -> None:
+    start.weights.write_bytes(b"no safetensors")
+    broken = replace(start, fingerprint=hashlib.sha256(b"no safetensors").hexdigest())
+
+    with pytest.raises(RecipeError, match=r"start 'before': model.safetensors holds no weights .* Train that recipe"):
+        starting_network(AFTER, data=data(tmp_path / "data"), start=broken)
 
 
 def test_weights_that_changed_since_they_were_looked_at_are_refused(start: Start, tmp_path: Path) -> None:

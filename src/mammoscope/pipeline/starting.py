@@ -58,16 +58,19 @@ def starting(
 def _read(folder: Path) -> "Start":
     """The bundle of a finished run, or the best weights so far of one that was stopped or goes on."""
     from mammoscope.training import Start, read_recipe, read_start
+    from mammoscope.training.start import clinical_names
 
     best = folder / "checkpoints" / "best.safetensors"
     if (folder / "bundle" / "bundle.json").is_file() or not best.is_file():
         return read_start(folder)
     cohort = read_table(folder, "cohort.parquet", made_by="mammoscope split")
+    recipe = read_recipe(folder / "recipe.json")
     return Start(
-        name=read_recipe(folder / "recipe.json").name,
+        name=recipe.name,
         weights=best,
         fingerprint=hashlib.sha256(best.read_bytes()).hexdigest(),
         split=read_json(folder, "split.json", made_by="mammoscope split")["fingerprint"],
         sources=tuple(sorted(cohort["source"].unique())),
+        clinical=clinical_names(recipe, cohort),
         finished=False,
     )

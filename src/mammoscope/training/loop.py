@@ -145,7 +145,7 @@ def train(
     network = network.to(shop.device).to(memory_format=torch.channels_last)
     about = f"{recipe.fingerprint}{data.fingerprint}{'' if start is None else start.fingerprint}"
     run = hashlib.sha256(about.encode()).hexdigest()
-    anew = begun_anew(network, start=start)
+    anew = begun_anew(network, data=data, start=start)
     events = [asdict(told_anew(anew, start=start))] if start is not None and anew else []
     fresh = Checkpoint(run=run, epochs_done=0, stage=-1, history=[], best_epoch=None, events=events)
     state = _resumed(shop.last, run=run) or fresh
