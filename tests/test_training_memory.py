@@ -12,7 +12,7 @@ from mammoscope.models import build
 from mammoscope.training import Recipe, Stage, Training, design_of, train
 from mammoscope.training.memory import GIB, check_memory, need_of
 from mammoscope.training.processes import Team
-from mammoscope.training.trainable import _check_shares
+from mammoscope.training.trainable import _check_shares, trainable
 from test_training_refusals import CPU, TINY, data
 
 
@@ -165,3 +165,9 @@ def test_training_looks_at_the_memory_of_this_machine(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"\[training\] batch_size = 1000000000: stage 1 needs"):
         train(huge, data=data(), folder=tmp_path)
     assert GIB == 1024**3
+
+
+def test_an_estimator_alone_takes_pictures_one_by_one() -> None:
+    alone = {"stages": [], "estimator": {"kind": "forest"}, "training": {"batch_size": 1}}
+
+    assert trainable(Recipe.model_validate(TINY.model_dump() | alone), data=data(), device=CPU).training

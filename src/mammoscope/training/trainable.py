@@ -52,7 +52,7 @@ def trainable(
 
 def _check_shares(recipe: Recipe, team: Team) -> None:
     batch, parts = recipe.training.batch_size, recipe.training.accumulate
-    if team.deals(batch // parts):
+    if team.deals(batch // parts) or not recipe.stages:  # an estimator alone takes no steps
         return
     if team.count > 1:
         raise RecipeError(
