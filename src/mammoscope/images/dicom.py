@@ -62,6 +62,8 @@ def count_slices(path: Path) -> int:
         ImageError: The header cannot be parsed.
     """
     try:
+        if not path.is_file():
+            return 1
         with path.open("rb") as file:
             if not looks_like_dicom(file.read(132)):
                 return 1
