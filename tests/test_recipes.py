@@ -16,6 +16,7 @@ import torch
 from matplotlib.figure import Figure
 from safetensors.torch import load_file
 
+import tiny_vgg
 from mammoscope.models import Bundle, predict_files
 from mammoscope.phantom import write_phantom
 from mammoscope.pipeline import ensemble, fit, measure, run_recipe
@@ -36,7 +37,7 @@ STAND_INS = {  # of the same family; of Inception v3 there is none
     "resnet18": "test_resnet",
     "resnet18.tv_in1k": "test_resnet",
     "resnet50.tv_in1k": "test_resnet",
-    "vgg16.tv_in1k": "vgg11",
+    "vgg16.tv_in1k": tiny_vgg.NAME,
     "vit_base_patch16_224.augreg2_in21k_ft_in1k": "test_vit",
     "vit_small_patch14_dinov2.lvd142m": "test_vit",
 }

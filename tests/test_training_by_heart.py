@@ -9,6 +9,7 @@ import pytest
 from jaxtyping import Int
 from pydantic import TypeAdapter
 
+import tiny_vgg
 from mammoscope.models import UNKNOWN, ModelConfig, Task
 from mammoscope.training import Recipe, Trained, scores_of, train, training_data
 
@@ -42,7 +43,7 @@ CASES: dict[str, tuple[dict[str, Any], list[Sample], dict[str, Any], dict[str, A
     "timm-efficientnet": ({"backbone": "test_efficientnet", "channels": "rgb"}, ONE_EACH, {}, {"lr": 1e-2}),
     "timm-vit": ({"backbone": "test_vit"}, ONE_EACH, {}, {}),
     "timm-vgg": (
-        {"backbone": "vgg11", "pool": "max"},
+        {"backbone": tiny_vgg.NAME, "pool": "max"},
         ONE_EACH,
         {"preprocess": {"rows": 32, "cols": 32}},
         {"lr": 3e-4, "epochs": 12},
