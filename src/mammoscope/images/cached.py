@@ -11,6 +11,8 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -105,10 +107,27 @@ def find_prepared(job: Job, *, digest: str, preprocess: Preprocess, folder: Path
     try:
         facts = json.loads(array.with_suffix(".json").read_text(encoding="utf-8"))
         mean, shape = float(facts["mean_intensity"]), tuple(facts["geometry"]["shape"])
-        is_whole = load_prepared(array, mapped=True).shape == shape
-    except (OSError, ValueError, KeyError, TypeError, StorageError):
+        is_whole = _is_whole(array, shape=shape, bits=preprocess.bits)
+    except (OSError, ValueError, KeyError, TypeError):
         return None  # where the cache itself is at fault, writing will say so
     return Prepared(digest=digest, file=name, mean_intensity=mean) if is_whole else None
+
+
+def _is_whole(file: Path, *, shape: tuple[int, ...], bits: int) -> bool:
+    """Whether a prepared picture begins as one of this shape does, and has its length; to map it takes far longer."""
+    head = _head(shape, bits)
+    with file.open("rb") as there:
+        begins = there.read(len(head)) == head
+        return begins and os.fstat(there.fileno()).st_size == len(head) + prod(shape) * bits // 8
+
+
+@cache
+def _head(shape: tuple[int, ...], bits: int) -> bytes:
+    """What numpy writes before the values of a picture."""
+    head = io.BytesIO()
+    about = {"descr": "|u1" if bits == 8 else "<u2", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(head, about)
+    return head.getvalue()
 
 
 def load_prepared(file: Path, *, mapped: bool = False) -> np.ndarray:
