@@ -20,7 +20,8 @@ def modules_with_arrays() -> list[str]:
         name for text in texts.values() for name in re.findall(r"^([A-Z]\w+) = .*\[(?:np\.|Tensor)", text, re.MULTILINE)
     }
     with_arrays = re.compile(rf"jaxtyping|\b({'|'.join(sorted(aliases))})\b")
-    files = [file for file, text in texts.items() if with_arrays.search(text)]
+    imports = re.compile(r"^(?:from|import) [^\n(]*(?:\([^)]*\))?", re.MULTILINE)
+    files = [file for file, text in texts.items() if with_arrays.search(" ".join(imports.findall(text)))]
     return [".".join(file.relative_to(SOURCE).with_suffix("").parts) for file in files]
 
 
