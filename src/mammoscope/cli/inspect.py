@@ -130,7 +130,7 @@ def _of_slab(preprocess: "Preprocess", slab: str, *, slices: bool) -> "Preproces
     words = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", slab)
     first, last = (int(words[1]), int(words[2] or words[1])) if words else (0, 0)
     if not 1 <= first <= last:
-        said = f"{slab!r} is not a slice or two, the first first, such as 12 or 20-29; slices count from 1"
+        said = f"{slab!r} is neither a slice nor a first and a last one, such as 12 or 20-29; slices count from 1"
         raise typer.BadParameter(said, param_hint="--slab")
     return preprocess.model_copy(update={"slab": (first, last)})
 

@@ -17,9 +17,7 @@ from mammoscope.deid.traces import Traces
 from mammoscope.deid.values import DUMMIES, capped_age, is_offset, is_well_known, shifted
 from mammoscope.dicom.parsing import UNPARSABLE
 
-OPAQUE_VRS = frozenset(
-    {"OB", "UN"}
-)  # bytes that may hold texts, as a colour profile does; not numbers, as a table does
+OPAQUE_VRS = frozenset({"OB", "UN"})  # may hold texts, as a colour profile does; tables have others
 MODIFIED = {Dates.SHIFT: "MODIFIED", Dates.KEEP: "UNMODIFIED", Dates.REMOVE: "REMOVED"}
 
 
